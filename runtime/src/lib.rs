@@ -1,0 +1,8 @@
+//! Devices, measurement and verification.
+//!
+//! **Invariant:** nothing here searches, and only `cuda/` may contain `unsafe`.
+//!
+//! Start at [`device::Device`].
+
+pub mod device;
+pub mod emulator;
