@@ -1,0 +1,3 @@
+//! The emulator: runs the PTX a kernel would ship and checks every access.
+
+pub mod ptx;
