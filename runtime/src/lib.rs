@@ -6,3 +6,4 @@
 
 pub mod device;
 pub mod emulator;
+pub mod numeric;
