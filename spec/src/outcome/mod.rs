@@ -16,7 +16,10 @@ mod samples;
 use serde::{Deserialize, Serialize};
 
 pub use finding::{Finding, FindingKind, PtxInstruction, SourceLine};
-pub use mismatch::Mismatch;
+pub use mismatch::{
+    AxisLength, AxisPattern, ElementError, ErrorDecade, ErrorDistribution, InputsUsed, Mismatch, Region,
+    Resemblance, ToleranceUsed,
+};
 pub use prediction::{CostTerm, Prediction, TermTime};
 pub use rejection::{CompilerMessage, Limit, Phase, Rejection, Resource, Severity};
 pub use samples::{Interval, Samples, SamplesError};
