@@ -14,6 +14,8 @@ pub mod counters;
 pub mod diagnostic;
 pub mod digest;
 pub mod dtype;
+pub mod expression;
 pub mod launch;
 pub mod outcome;
+pub mod suggestion;
 pub mod target;
