@@ -8,9 +8,11 @@
 mod debug;
 mod error;
 mod instruction;
+mod lexer;
 mod modifier;
 mod module;
 mod opcode;
+mod parser;
 mod special;
 mod token_table;
 mod types;
@@ -27,5 +29,6 @@ pub use module::{
     Relocation, SymbolRef, Variable,
 };
 pub use opcode::Opcode;
+pub use parser::parse;
 pub use special::SpecialRegister;
 pub use types::{Space, Type};
