@@ -1,5 +1,7 @@
 //! Outcomes: what cannot be written down, what JSON they are, what is computed from samples.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use proptest::prelude::*;
 use ridge_spec::outcome::{
     CompilerMessage, CostTerm, Finding, FindingKind, Limit, Outcome, Phase, Prediction, Rejection,
