@@ -8,3 +8,4 @@ pub mod device;
 pub mod emulator;
 pub mod numeric;
 pub mod profiles;
+pub mod verify;
