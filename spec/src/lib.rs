@@ -17,5 +17,6 @@ pub mod dtype;
 pub mod expression;
 pub mod launch;
 pub mod outcome;
+pub mod space;
 pub mod suggestion;
 pub mod target;
