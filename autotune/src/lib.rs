@@ -1,1 +1,8 @@
-//! Placeholder until the crate is written.
+//! Search strategies and the cost model.
+//!
+//! **Invariant:** everything here is a pure function of space, history and seed: nothing compiles,
+//! launches, reads a clock or does IO.
+//!
+//! Start at [`cost::predict`].
+
+pub mod cost;
