@@ -5,6 +5,7 @@
 //! is refused only when a kernel that uses them is loaded. [`ControlFlow`] then gives the blocks,
 //! the loops and the points where diverged lanes meet again.
 
+mod control_flow;
 mod debug;
 mod error;
 mod instruction;
@@ -17,6 +18,7 @@ mod special;
 mod token_table;
 mod types;
 
+pub use control_flow::{Block, Branch, ControlFlow, Loop, Reconvergence};
 pub use debug::{FileEntry, Location, LocationId};
 pub use error::{PtxError, PtxErrorCode};
 pub use instruction::{
@@ -32,3 +34,6 @@ pub use opcode::Opcode;
 pub use parser::parse;
 pub use special::SpecialRegister;
 pub use types::{Space, Type};
+
+#[cfg(test)]
+mod tests;

@@ -84,7 +84,13 @@ impl<'a> Parser<'a> {
                 self.advance()?;
                 self.register(body).map(Operand::Negated)
             }
-            _ => self.constant().map(Operand::Immediate),
+            Token::Integer(_)
+            | Token::Single(_)
+            | Token::Double(_)
+            | Token::Mark(b'-' | b'+' | b'~' | b'!' | b'(') => {
+                self.constant().map(Operand::Immediate)
+            }
+            _ => Err(self.expected("an operand")),
         }
     }
 

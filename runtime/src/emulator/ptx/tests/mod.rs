@@ -1,0 +1,4 @@
+mod control_flow;
+mod errors;
+mod files;
+mod print;
