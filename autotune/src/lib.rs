@@ -3,6 +3,9 @@
 //! **Invariant:** everything here is a pure function of space, history and seed: nothing compiles,
 //! launches, reads a clock or does IO.
 //!
-//! Start at [`cost::predict`].
+//! Start at [`strategy::Strategy`] and [`cost::predict`].
 
 pub mod cost;
+pub mod history;
+pub mod strategies;
+pub mod strategy;

@@ -1,0 +1,50 @@
+//! The strategies there are, one file each.
+
+mod exhaustive;
+mod random;
+#[cfg(test)]
+mod tests;
+
+use ridge_spec::diagnostic::Diagnostic;
+
+use crate::strategy::{Setup, Strategy};
+
+/// A strategy that can be chosen by name.
+pub struct StrategyEntry {
+    /// What `--strategy` takes.
+    pub name: &'static str,
+    /// One line on what it does.
+    pub summary: &'static str,
+    /// Makes one.
+    pub build: fn(Setup) -> Box<dyn Strategy>,
+}
+
+/// Every strategy.
+pub const TABLE: &[StrategyEntry] = &[
+    StrategyEntry {
+        name: "exhaustive",
+        summary: "every legal candidate, the predicted fastest first",
+        build: |setup| Box::new(exhaustive::Exhaustive::new(setup)),
+    },
+    StrategyEntry {
+        name: "random",
+        summary: "candidates drawn evenly, none twice",
+        build: |setup| Box::new(random::Random::new(setup)),
+    },
+];
+
+/// The strategy that is used where none is named.
+pub const DEFAULT: &str = "exhaustive";
+
+/// The strategy called `name`.
+///
+/// # Errors
+/// `strategy.unknown`, with the strategies there are as the hint.
+pub fn find(name: &str) -> Result<&'static StrategyEntry, Diagnostic> {
+    TABLE.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let known: Vec<String> =
+            TABLE.iter().map(|entry| format!("`{}` ({})", entry.name, entry.summary)).collect();
+        Diagnostic::new("strategy.unknown", format!("no strategy is called `{name}`"))
+            .hint(format!("the strategies are {}", known.join(", ")))
+    })
+}

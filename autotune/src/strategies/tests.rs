@@ -1,0 +1,110 @@
+use std::collections::BTreeSet;
+
+use ridge_spec::outcome::{Outcome, Samples};
+use ridge_spec::space::{Candidate, LegalSpace, Parameter};
+
+use super::*;
+use crate::history::History;
+use crate::strategy::Prior;
+
+/// `x` times `y` less a corner, so that the space is no full product.
+fn space() -> LegalSpace {
+    let values = |n: i64| (0..n).map(ridge_spec::expression::Value::Integer).collect::<Vec<_>>();
+    let parameters = vec![
+        Parameter { name: "x".to_owned(), values: values(9) },
+        Parameter { name: "y".to_owned(), values: values(7) },
+    ];
+    let points: Vec<Candidate> = (0..9)
+        .flat_map(|x| (0..7).map(move |y| (x, y)))
+        .filter(|(x, y)| x + y < 12)
+        .map(|(x, y)| Candidate::parse(&format!("x={x},y={y}")).unwrap())
+        .collect();
+    LegalSpace::from_points(parameters, &points).unwrap()
+}
+
+/// A bowl with its bottom at (6, 2).
+fn time_ns(space: &LegalSpace, candidate: usize) -> u64 {
+    let at = |place: usize| i64::from(space.indices(candidate)[place]);
+    u64::try_from(1000 + 50 * (at(0) - 6).pow(2) + 80 * (at(1) - 2).pow(2)).unwrap()
+}
+
+/// Drives a strategy to its end, `n_max` at a time; what it proposed, in order.
+fn drive(entry: &StrategyEntry, setup: Setup, n_max: usize) -> Vec<usize> {
+    let space = space();
+    let mut strategy = (entry.build)(setup);
+    let mut history = History::new();
+    loop {
+        let batch = strategy.propose(&space, &history, n_max);
+        assert!(batch.len() <= n_max, "{}", entry.name);
+        if batch.is_empty() {
+            break history.iter().map(|evaluation| evaluation.candidate).collect();
+        }
+        for candidate in batch {
+            assert!(!history.contains(candidate), "{} proposed one twice", entry.name);
+            let samples = Samples::new(vec![time_ns(&space, candidate)]).unwrap();
+            history.push(candidate, Outcome::Measured(samples));
+        }
+    }
+}
+
+#[test]
+fn every_strategy_is_deterministic_and_visits_everything_once() {
+    let everything: BTreeSet<usize> = (0..space().len()).collect();
+    for entry in TABLE {
+        for n_max in [1, 4, 1000] {
+            let setup = Setup { seed: 7, prior: None };
+            let found = drive(entry, setup.clone(), n_max);
+            assert_eq!(found, drive(entry, setup, n_max), "{}", entry.name);
+            assert_eq!(found.len(), everything.len(), "{}", entry.name);
+            assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), everything, "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_proposed_for_an_empty_batch() {
+    for entry in TABLE {
+        let mut strategy = (entry.build)(Setup::default());
+        assert!(strategy.propose(&space(), &History::new(), 0).is_empty(), "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_prior_that_fits_no_candidate_does_no_harm() {
+    for entry in TABLE {
+        for times in [vec![], vec![Some(f64::NAN); 3], vec![Some(-1.0); 63], vec![Some(1.0); 500]] {
+            let setup = Setup { seed: 1, prior: Some(Prior { predicted_time_ns: times }) };
+            assert_eq!(drive(entry, setup, 5).len(), space().len(), "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn exhaustive_begins_with_the_predicted_fastest() {
+    let space = space();
+    let predicted = (0..space.len()).map(|index| Some(time_ns(&space, index) as f64)).collect();
+    let setup = Setup { seed: 0, prior: Some(Prior { predicted_time_ns: predicted }) };
+    let order = drive(find("exhaustive").unwrap(), setup, 3);
+    let times: Vec<u64> = order.iter().map(|&index| time_ns(&space, index)).collect();
+    assert!(times.is_sorted());
+    let plain = drive(find("exhaustive").unwrap(), Setup::default(), 3);
+    assert!(plain.is_sorted());
+}
+
+#[test]
+fn random_depends_on_its_seed() {
+    let random = find("random").unwrap();
+    let drawn = |seed| drive(random, Setup { seed, prior: None }, 1);
+    assert_ne!(drawn(1), drawn(2));
+}
+
+#[test]
+fn an_unknown_name_lists_the_table() {
+    let error = find("magic").err().unwrap();
+    assert_eq!(error.code, "strategy.unknown");
+    let hint = error.hint.unwrap();
+    for entry in TABLE {
+        assert!(hint.contains(entry.name));
+    }
+    find(DEFAULT).map(|entry| entry.name).unwrap();
+}
