@@ -16,6 +16,7 @@ pub mod digest;
 pub mod dtype;
 pub mod expression;
 pub mod launch;
+pub mod math;
 pub mod outcome;
 pub mod space;
 pub mod suggestion;
