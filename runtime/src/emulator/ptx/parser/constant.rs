@@ -39,7 +39,7 @@ pub(super) const PRODUCT: u8 = 10;
 impl<'a> Parser<'a> {
     /// A constant: an integer expression, or a floating literal with an optional sign.
     pub(super) fn constant(&mut self) -> Result<Immediate, PtxError> {
-        let negative = self.is(b'-') && matches!(self.lexer.peek_after_blanks(), b'0'..=b'9');
+        let negative = self.is(b'-') && self.lexer.peek_after_blanks().is_ascii_digit();
         if negative {
             self.advance()?;
         }

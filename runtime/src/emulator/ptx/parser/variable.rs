@@ -410,10 +410,6 @@ fn strides(dims: &[u64], width: u64) -> Vec<u64> {
     clippy::cast_precision_loss,
     reason = "an integer literal for a floating element is rounded"
 )]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "an integer literal for a floating element is rounded"
-)]
 fn initial_bits(constant: Immediate, element: Type) -> u64 {
     match (constant, element) {
         (Immediate::Integer(value), Type::F32) => u64::from((value as f32).to_bits()),

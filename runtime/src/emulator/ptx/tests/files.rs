@@ -85,7 +85,7 @@ fn describe_function(text: &mut String, module: &Module, function: &Function) {
         function.name, function.is_entry, function.has_body
     )
     .unwrap();
-    if *function.labels != [] || function.bounds != Default::default() {
+    if !function.labels.is_empty() || function.bounds != Default::default() {
         writeln!(text, "{:?} {:?}", function.bounds, function.pragmas).unwrap();
     }
     for (kind, list) in [("returns", &function.returns), ("parameter", &function.parameters)] {
