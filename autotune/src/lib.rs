@@ -7,5 +7,7 @@
 
 pub mod cost;
 pub mod history;
+pub mod landscape;
+pub mod simulate;
 pub mod strategies;
 pub mod strategy;
