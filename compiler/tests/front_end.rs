@@ -145,9 +145,9 @@ fn says_when_the_entry_is_no_kernel_of_the_source() {
     );
     check_rejected(text, "k<2", "Error in the entry `k<2`: expected a \">\"");
     check_rejected(
-        text,
-        "variable",
-        "Error kernel.cu: the entry `variable` is no `__global__` function",
+        "extern \"C\" __device__ int k(int x) { return x; }\n",
+        "k",
+        "Error in the entry `k`: Name expression cannot form address of a non-__global__ function",
     );
 }
 

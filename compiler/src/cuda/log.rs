@@ -28,7 +28,8 @@ pub(crate) fn diagnostics(
                 if message.starts_with("Error in parsing name expression") {
                     continue;
                 }
-                message = format!("in the entry `{entry}`: {message}");
+                let news = message.split(". Input name expression was").next().unwrap_or("");
+                message = format!("in the entry `{entry}`: {news}");
                 None
             }
             place => place,

@@ -56,6 +56,9 @@ impl Slot {
                 Ok(Ok(Artifact::new(manifest, ptx, cubin)))
             }
             Answer::Rejected { rejection } => {
+                if self.config.memory_limit_bytes > 0 && is_out_of_memory(&rejection) {
+                    return Ok(Err(ran_out(Limit::MemoryBytes(self.config.memory_limit_bytes))));
+                }
                 self.process = Some(process);
                 Ok(Err(rejection))
             }
@@ -90,6 +93,12 @@ impl Slot {
     fn worker_error(&self, message: &str) -> PoolError {
         worker_error(&self.config, message)
     }
+}
+
+/// NVRTC's front end reports exhausted memory as if it were an error of the source.
+fn is_out_of_memory(rejection: &Rejection) -> bool {
+    let Rejection::Compile { diagnostics, .. } = rejection else { return false };
+    diagnostics.iter().any(|diagnostic| diagnostic.message == "out of memory")
 }
 
 fn ran_out(limit: Limit) -> Rejection {
