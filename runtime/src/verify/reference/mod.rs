@@ -1,10 +1,18 @@
 //! References: where expected outputs come from.
 
+mod golden;
+mod process;
+mod python;
+mod store;
+mod tensors;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use golden::GoldenReference;
+pub use python::PythonReference;
 use ridge_spec::dtype::Dtype;
 
 use super::compare::ExpectedValues;
