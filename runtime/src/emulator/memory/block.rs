@@ -1,18 +1,28 @@
 //! The memory as one thread block sees it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ridge_spec::counters::Counters;
 
-use super::access::{Access, Addresses, Row, Site};
+use super::access::{Access, LANES};
+use super::cell::Actor;
+use super::clocks::{Clocks, Known, bits, join};
+use super::copies::Copies;
 use super::fault::FaultLog;
 use super::global::GlobalMemory;
+use super::local::Local;
+use super::problems::Problems;
+use super::record::Observer;
+use super::releases::{Views, merge};
+use super::shared::{Actors, Shared};
+use super::touched::Touched;
 
 /// What every block of a launch has alike.
 #[derive(Clone, Debug)]
 pub struct BlockShape {
-    /// Warps of a block, 1 to 32.
-    pub warps: u32,
+    /// Threads of a block, 1 to 1024.
+    pub threads: u32,
     /// Static and dynamic shared memory, bytes.
     pub shared_bytes: u32,
     /// Stack of a thread, bytes.
@@ -24,25 +34,80 @@ pub struct BlockShape {
 /// Memory of one block after another.
 #[derive(Debug)]
 pub struct BlockMemory<'g> {
-    global: &'g GlobalMemory,
-    shape: BlockShape,
-    faults: FaultLog,
+    pub(super) global: &'g GlobalMemory,
+    pub(super) shape: BlockShape,
+    pub(super) block: u64,
+    pub(super) clocks: Clocks,
+    pub(super) shared: Shared,
+    pub(super) local: Local,
+    pub(super) counters: Counters,
+    pub(super) sectors_read: Touched,
+    pub(super) sectors_written: Touched,
+    pub(super) faults: FaultLog,
+    pub(super) problems: Problems,
+    /// The region met last.
+    pub(super) region: usize,
+    pub(super) copies: Copies,
+    /// Per warp: releases of other blocks that it knows.
+    pub(super) views: Vec<Views>,
+    /// Per warp: those its next fence makes it know.
+    pub(super) seen: Vec<Views>,
+    /// What is known at named barriers not complete.
+    pub(super) arrived: BTreeMap<u32, Views>,
+    /// What has been released at addresses of shared memory.
+    pub(super) locations: BTreeMap<u64, Known>,
 }
 
 impl<'g> BlockMemory<'g> {
-    /// Memory for blocks of that shape.
+    /// Memory for blocks of that shape. Call [`BlockMemory::begin_block`] before each of them.
     pub fn new(global: &'g GlobalMemory, shape: BlockShape) -> Self {
-        Self { global, shape, faults: FaultLog::default() }
+        Self {
+            global,
+            block: 0,
+            clocks: Clocks::new(shape.threads),
+            shared: Shared::new(shape.shared_bytes as usize),
+            local: Local::new(shape.local_bytes as usize),
+            counters: Counters::default(),
+            sectors_read: Touched::new(),
+            sectors_written: Touched::new(),
+            faults: FaultLog::default(),
+            problems: Problems::default(),
+            region: 0,
+            copies: Copies::default(),
+            views: vec![Views::new(); LANES],
+            seen: vec![Views::new(); LANES],
+            arrived: BTreeMap::new(),
+            locations: BTreeMap::new(),
+            shape,
+        }
     }
 
-    /// Starts a block: shared memory and stacks are uninitialised again.
+    /// Starts a block, by its linear index in the grid: shared memory and stacks are
+    /// uninitialised again.
     pub fn begin_block(&mut self, block: u64) {
-        let _ = (block, self.global);
+        self.block = block;
+        for granule in self.copies.clear() {
+            self.shared.shadow().forget_copy(granule);
+        }
+        self.shared.begin();
+        if self.clocks.is_exhausted() {
+            self.shared.clear_shadow();
+            self.clocks.restart();
+        }
+        self.clocks.begin(self.shape.threads);
+        self.local.begin();
+        self.views.iter_mut().for_each(BTreeMap::clear);
+        self.seen.iter_mut().for_each(BTreeMap::clear);
+        self.arrived.clear();
+        self.locations.clear();
     }
 
-    /// Ends a block: adds what it counted (global, shared, local, distinct sectors).
+    /// Ends a block: adds what it counted. Fields that are not the memory's stay as they are:
+    /// `blocks`, instructions, barriers and branches.
     pub fn end_block(&mut self, counters: &mut Counters) {
-        let _ = counters;
+        self.counters.block_sectors_read += self.sectors_read.take();
+        self.counters.block_sectors_written += self.sectors_written.take();
+        *counters += std::mem::take(&mut self.counters);
     }
 
     /// The faults found since the last call.
@@ -50,102 +115,158 @@ impl<'g> BlockMemory<'g> {
         std::mem::take(&mut self.faults)
     }
 
-    /// Loads. Rows of inactive lanes keep what they hold; lanes that fault get zeros.
-    /// `rows` has one row for each 4 bytes of width, at least one.
-    pub fn load(&mut self, access: &Access, addresses: &Addresses, rows: &mut [Row]) {
-        let _ = (access, addresses, rows);
-    }
-
-    /// Stores; lanes that fault store nothing.
-    pub fn store(&mut self, access: &Access, addresses: &Addresses, rows: &[Row]) {
-        let _ = (access, addresses, rows);
-    }
-
-    /// Atomic read-modify-write of 2, 4 or 8 bytes: `apply` gets each active lane and the old
-    /// value, in lane order, and returns the new one, or `None` to leave it. Not called for lanes
-    /// that fault.
-    pub fn atomic(
-        &mut self,
-        access: &Access,
-        addresses: &Addresses,
-        apply: &mut dyn FnMut(usize, u64) -> Option<u64>,
-    ) {
-        let _ = (access, addresses, apply);
-    }
-
     /// The parameters, for uniform `ld.param`.
     pub fn params(&self) -> &[u8] {
         &self.shape.params
     }
 
-    /// A barrier that these warps have all reached orders all they did before and all they do
-    /// after.
+    /// A barrier that these warps have all reached (bit i = warp i) orders all they did before and
+    /// all they do after.
     pub fn barrier(&mut self, warps: u32) {
-        let _ = warps;
+        self.clocks.barrier(warps);
+        self.share_views(warps, Views::new());
     }
 
     /// `bar.arrive`: what the warp did so far is ordered before what comes after the barrier.
     pub fn barrier_arrive(&mut self, barrier: u32, warp: u32) {
-        let _ = (barrier, warp);
+        let warp = warp as usize;
+        self.clocks.arrive(barrier, warp);
+        if !self.views[warp].is_empty() {
+            merge(self.arrived.entry(barrier).or_default(), &self.views[warp]);
+        }
     }
 
-    /// The warps that waited at a named barrier go on: with each other's and all arrived warps'
-    /// accesses ordered before theirs.
+    /// The warps that waited at a barrier go on, with each other's and all arrived warps' accesses
+    /// ordered before theirs. The same as [`BlockMemory::barrier`] where none has just arrived.
     pub fn barrier_release(&mut self, barrier: u32, warps: u32) {
-        let _ = (barrier, warps);
+        self.clocks.leave(barrier, warps);
+        let arrived = self.arrived.remove(&barrier).unwrap_or_default();
+        self.share_views(warps, arrived);
     }
 
-    /// `bar.warp.sync`, and every shuffle, vote or match with that member mask.
+    fn share_views(&mut self, warps: u32, mut all: Views) {
+        if all.is_empty() && bits(warps).all(|warp| self.views[warp].is_empty()) {
+            return;
+        }
+        bits(warps).for_each(|warp| merge(&mut all, &self.views[warp]));
+        bits(warps).for_each(|warp| self.views[warp].clone_from(&all));
+    }
+
+    /// `bar.warp.sync`: orders the lanes of a warp. Shuffles, votes and matches order no memory,
+    /// so they are not told.
     pub fn sync_warp(&mut self, warp: u32, lanes: u32) {
-        let _ = (warp, lanes);
+        self.clocks.sync_warp(warp as usize, lanes);
     }
 
-    /// `membar` or `fence` of any scope.
+    /// `membar` or `fence`, of any scope.
     pub fn fence(&mut self, warp: u32) {
-        let _ = warp;
+        let warp = warp as usize;
+        self.clocks.fence(warp);
+        let seen = std::mem::take(&mut self.seen[warp]);
+        merge(&mut self.views[warp], &seen);
     }
 
-    /// The warp has no thread left.
-    pub fn exit_warp(&mut self, warp: u32) {
-        let _ = warp;
+    /// These lanes have ended.
+    pub fn exit_lanes(&mut self, warp: u32, lanes: u32) {
+        self.clocks.exit(warp as usize, lanes);
     }
 
     /// Stack bytes that a call hands out anew are uninitialised.
     pub fn invalidate_local(&mut self, warp: u32, lanes: u32, start: u32, bytes: u32) {
-        let _ = (warp, lanes, start, bytes);
+        self.local.invalidate(warp as usize, lanes, start as usize, bytes as usize);
     }
 
-    /// `cp.async`: `copy_bytes` (4, 8 or 16) from global to shared memory, of which the first
-    /// `source_bytes[lane]` are read and the others are zeros.
-    pub fn async_copy(&mut self, copy: &AsyncCopy<'_>) {
-        let _ = copy;
+    pub(super) fn actor(&self, access: &Access) -> Actor {
+        let warp = access.site.warp as usize & (LANES - 1);
+        Actor {
+            stamp: self.clocks.stamp(warp),
+            instruction: access.site.instruction,
+            warp,
+            strong: access.order.is_strong(),
+        }
     }
 
-    /// `cp.async.commit_group`.
-    pub fn async_commit(&mut self, warp: u32, lanes: u32) {
-        let _ = (warp, lanes);
+    /// The block's number in records.
+    pub(super) fn block_number(&self) -> u32 {
+        u32::try_from(self.block).unwrap_or(u32::MAX)
     }
 
-    /// `cp.async.wait_group`: all but the newest `pending` groups of each lane are done.
-    /// `wait_all` is a commit and a wait for 0.
-    pub fn async_wait(&mut self, warp: u32, lanes: u32, pending: u32) {
-        let _ = (warp, lanes, pending);
+    /// What shared memory must know of an access, with the two it may change.
+    pub(super) fn shared_parts(
+        &mut self,
+        access: &Access,
+    ) -> (&mut Shared, Actors<'_>, &mut Problems) {
+        let by = Actors {
+            actor: self.actor(access),
+            clocks: &self.clocks,
+            block: self.block,
+            width: access.width as usize,
+        };
+        (&mut self.shared, by, &mut self.problems)
     }
-}
 
-/// One warp-wide `cp.async`.
-#[derive(Clone, Copy, Debug)]
-pub struct AsyncCopy<'a> {
-    /// Instruction and warp.
-    pub site: Site,
-    /// Active lanes.
-    pub mask: u32,
-    /// Bytes written for each lane: 4, 8 or 16.
-    pub copy_bytes: u32,
-    /// Of those, bytes read for each lane; the rest are zeros.
-    pub source_bytes: &'a [u32; 32],
-    /// Shared addresses (offsets, not generic).
-    pub destination: &'a Addresses,
-    /// Global addresses.
-    pub source: &'a Addresses,
+    /// What global memory must know of an access, with what it may change.
+    pub(super) fn global_parts(
+        &mut self,
+        access: &Access,
+        mask: u32,
+    ) -> (&'g GlobalMemory, Observer<'_>, &mut Problems) {
+        let actor = self.actor(access);
+        let observer = Observer {
+            block: self.block_number(),
+            actor,
+            clocks: &self.clocks,
+            releases: self.global.releases(),
+            views: &self.views[actor.warp],
+            mask,
+        };
+        (self.global, observer, &mut self.problems)
+    }
+
+    /// Before a strong write of shared memory: what the warp's last fence covers is released.
+    pub(super) fn release_shared(&mut self, address: u64, warp: usize) {
+        if let Some(fenced) = self.clocks.fenced(warp) {
+            join(self.locations.entry(address).or_insert([0; LANES]), fenced);
+        }
+    }
+
+    /// After a strong read of shared memory: what was released there is known, to a
+    /// read-modify-write at once and to a load from the next fence on.
+    pub(super) fn see_shared(&mut self, address: u64, warp: usize, at_once: bool) {
+        if self.locations.is_empty() {
+            return;
+        }
+        if let Some(released) = self.locations.get(&address) {
+            if at_once {
+                self.clocks.acquire(warp, released);
+            } else {
+                self.clocks.see(warp, released);
+            }
+        }
+    }
+
+    /// The same of global memory.
+    pub(super) fn release_global(&mut self, address: u64, warp: usize) {
+        if let Some(fenced) = self.clocks.fenced(warp) {
+            let (block, views) = (self.block_number(), &self.views[warp]);
+            self.global.releases().release(address, block, fenced, views);
+        }
+    }
+
+    /// The same of global memory.
+    pub(super) fn see_global(&mut self, address: u64, warp: usize, at_once: bool) {
+        let releases = self.global.releases();
+        if !releases.any() {
+            return;
+        }
+        let block = self.block_number();
+        let views = if at_once { &mut self.views } else { &mut self.seen };
+        if let Some(known) = releases.see(address, block, &mut views[warp]) {
+            if at_once {
+                self.clocks.acquire(warp, &known);
+            } else {
+                self.clocks.see(warp, &known);
+            }
+        }
+    }
 }

@@ -139,7 +139,9 @@ impl Fault {
         match self.kind {
             FindingKind::OutOfBounds => format!("{what} of {width} bytes {place}"),
             FindingKind::Misaligned => {
-                format!("{what} of {width} bytes at an address that is no multiple of {width}: {place}")
+                format!(
+                    "{what} of {width} bytes at an address that is no multiple of {width}: {place}"
+                )
             }
             FindingKind::UninitializedRead if self.cause == Cause::CopyInFlight => {
                 format!("{what} {place} reads an asynchronous copy that was not waited for")
@@ -155,9 +157,9 @@ impl Fault {
 
     fn race_message(&self, what: &str) -> String {
         let place = Position(self);
-        let earlier = self.other.map_or("another access", |other| {
-            if other.is_write { "a write" } else { "a read" }
-        });
+        let earlier = self
+            .other
+            .map_or("another access", |other| if other.is_write { "a write" } else { "a read" });
         let lane = self.other.and_then(|other| other.lane);
         match self.cause {
             Cause::SameInstruction => {
@@ -165,18 +167,24 @@ impl Fault {
             }
             Cause::SameWarp => {
                 let by = lane.map_or("other lanes".to_owned(), |lane| format!("lane {lane}"));
-                format!("{what} {place} races with {earlier} by {by} of the same warp: no `__syncwarp` orders them")
+                format!(
+                    "{what} {place} races with {earlier} by {by} of the same warp: no `__syncwarp` orders them"
+                )
             }
             Cause::CopyInFlight => {
                 format!("{what} {place} overlaps an asynchronous copy that was not waited for")
             }
             Cause::OtherBlock => {
                 let block = self.other.map_or(0, |other| other.block);
-                format!("{what} {place} races with {earlier} by block {block}: nothing orders the two blocks")
+                format!(
+                    "{what} {place} races with {earlier} by block {block}: nothing orders the two blocks"
+                )
             }
             Cause::Plain | Cause::SameBlock => {
                 let warp = self.other.map_or(0, |other| other.warp);
-                format!("{what} {place} races with {earlier} by warp {warp}: no barrier orders them")
+                format!(
+                    "{what} {place} races with {earlier} by warp {warp}: no barrier orders them"
+                )
             }
         }
     }
@@ -246,6 +254,11 @@ impl FaultLog {
         for fault in other.faults.into_values() {
             self.push(fault);
         }
+    }
+
+    /// Keeps those that `keep` says.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Fault) -> bool) {
+        self.faults.retain(|_, fault| keep(fault));
     }
 
     /// Whether nothing was found.

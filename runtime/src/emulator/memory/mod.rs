@@ -7,12 +7,32 @@
 //! [`Fault`] into a finding.
 
 mod access;
+mod bitmap;
 mod block;
+mod cell;
+mod clocks;
+mod copies;
+mod count;
+mod dispatch;
 mod fault;
 mod global;
+mod global_access;
+mod lines;
+mod local;
+mod mixed;
+mod page;
+mod pattern;
+mod problems;
+mod record;
+mod releases;
+mod shadow;
+mod shared;
+mod store;
+mod touched;
 
 pub use access::{Access, Addresses, LANES, Order, Row, Site, Space};
-pub use block::{AsyncCopy, BlockMemory, BlockShape};
+pub use block::{BlockMemory, BlockShape};
+pub use copies::AsyncCopy;
 pub use fault::{Action, Cause, Fault, FaultLog, OtherAccess, Place};
 pub use global::{GlobalMemory, Variable};
 

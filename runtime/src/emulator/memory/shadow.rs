@@ -1,0 +1,298 @@
+//! Who accessed shared memory last, four bytes at a time, and whether that makes a race.
+//!
+//! Each four bytes have a cell for the last write and one for the reads since. What a cell cannot
+//! say exactly is kept byte by byte in [`Mixed`], in the manner of FastTrack (Flanagan and Freund,
+//! 2009): the last write, and the reads that no later read is ordered after.
+
+use std::collections::BTreeMap;
+
+use super::cell::{Actor, Cell, kind};
+use super::clocks::{Clocks, bits};
+use super::mixed::Mixed;
+
+/// Shadow of one block's shared memory.
+#[derive(Debug)]
+pub(super) struct Shadow {
+    writes: Vec<Cell>,
+    reads: Vec<Cell>,
+    /// Beside a read cell: lanes of `MANY`, warps of `SEVERAL`.
+    sides: Vec<u32>,
+    mixed: BTreeMap<usize, Mixed>,
+}
+
+/// Accesses that nothing orders, in one granule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Conflict {
+    /// The bytes concerned.
+    pub(super) bytes: u8,
+    /// The earlier access.
+    pub(super) other: Cell,
+    /// Whether it was a write.
+    pub(super) is_write: bool,
+}
+
+impl Shadow {
+    pub(super) fn new(bytes: usize) -> Self {
+        let granules = bytes.div_ceil(4);
+        Self {
+            writes: vec![Cell::EMPTY; granules],
+            reads: vec![Cell::EMPTY; granules],
+            sides: vec![0; granules],
+            mixed: BTreeMap::new(),
+        }
+    }
+
+    /// Forgets what the stamps of a new block do not make harmless anyway.
+    pub(super) fn begin(&mut self) {
+        for granule in std::mem::take(&mut self.mixed).into_keys() {
+            self.writes[granule] = Cell::EMPTY;
+            self.reads[granule] = Cell::EMPTY;
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.mixed.clear();
+        self.writes.fill(Cell::EMPTY);
+        self.reads.fill(Cell::EMPTY);
+    }
+
+    /// Whether everything in these granules is ordered before whoever has that floor.
+    pub(super) fn writes_below(&self, granules: std::ops::Range<usize>, floor: Cell) -> bool {
+        let newest = self.writes[granules].iter().fold(Cell::EMPTY, |max, &c| max.max(c));
+        newest < floor
+    }
+
+    /// The same of reads.
+    pub(super) fn reads_below(&self, granules: std::ops::Range<usize>, floor: Cell) -> bool {
+        let newest = self.reads[granules].iter().fold(Cell::EMPTY, |max, &c| max.max(c));
+        newest < floor
+    }
+
+    /// Sets the write cells of whole granules, known to need no check.
+    pub(super) fn fill_writes(&mut self, start: usize, cells: impl Iterator<Item = Cell>) {
+        for (cell, new) in self.writes[start..].iter_mut().zip(cells) {
+            *cell = new;
+        }
+    }
+
+    /// The same of reads.
+    pub(super) fn fill_reads(&mut self, start: usize, cells: impl Iterator<Item = Cell>) {
+        for (cell, new) in self.reads[start..].iter_mut().zip(cells) {
+            *cell = new;
+        }
+    }
+
+    /// Records a read and says what write it is not ordered after. `lanes` are those of `MANY`.
+    pub(super) fn read(
+        &mut self,
+        granule: usize,
+        new: Cell,
+        lanes: u32,
+        clocks: &Clocks,
+    ) -> Option<Conflict> {
+        let write = self.writes[granule];
+        let mut conflict = None;
+        let floor = Cell::floor(clocks.floor(new.warp()));
+        if write >= floor {
+            if write.kind() == kind::EXPANDED {
+                return self.mixed_access(granule, |m| m.read(new, lanes, clocks));
+            }
+            let bytes = write.unordered(0, new, lanes, clocks);
+            if bytes != 0 {
+                conflict = Some(Conflict { bytes, other: write, is_write: true });
+                if write.kind() == kind::IN_FLIGHT {
+                    return conflict;
+                }
+            }
+        }
+        let old = self.reads[granule];
+        if old < floor {
+            self.reads[granule] = new;
+            self.sides[granule] = lanes;
+        } else if old != new || new.kind() == kind::MANY {
+            match merge_reads(old, self.sides[granule], new, lanes, clocks) {
+                Some((cell, side)) => {
+                    self.reads[granule] = cell;
+                    self.sides[granule] = side;
+                }
+                None => {
+                    self.expand(granule, clocks);
+                    return self.mixed_access(granule, |m| m.read(new, lanes, clocks));
+                }
+            }
+        }
+        conflict
+    }
+
+    /// What a write would not be ordered after. `differs` are the bytes whose value it changes.
+    pub(super) fn check_write(
+        &self,
+        granule: usize,
+        new: Cell,
+        differs: impl FnOnce() -> u8,
+        clocks: &Clocks,
+    ) -> Option<Conflict> {
+        let floor = Cell::floor(clocks.floor(new.warp()));
+        let (write, read) = (self.writes[granule], self.reads[granule]);
+        if write < floor && read < floor {
+            return None;
+        }
+        if write.kind() == kind::EXPANDED {
+            return self.mixed.get(&granule).and_then(|m| m.check_write(new, differs(), clocks));
+        }
+        if read >= floor {
+            let bytes = unordered_reads(read, self.sides[granule], new, clocks);
+            if bytes != 0 {
+                let other = one_reader(read, self.sides[granule], new, clocks);
+                return Some(Conflict { bytes, other, is_write: false });
+            }
+        }
+        if write < floor {
+            return None;
+        }
+        let mut bytes = write.unordered(0, new, 0, clocks);
+        if bytes != 0 && write.kind() != kind::IN_FLIGHT && !write.is_strong() && !new.is_strong() {
+            bytes &= differs();
+        }
+        (bytes != 0).then_some(Conflict { bytes, other: write, is_write: true })
+    }
+
+    /// Records a write.
+    pub(super) fn put_write(&mut self, granule: usize, new: Cell, clocks: &Clocks) {
+        let old = self.writes[granule];
+        if old.kind() == kind::EXPANDED {
+            self.mixed_access(granule, |m| {
+                m.put_write(new, clocks);
+                None
+            });
+        } else if old.kind() == kind::IN_FLIGHT {
+            // The copy still lands: what it will have written stands.
+        } else if old.mask() & !new.mask() == 0 || old < Cell::floor(clocks.everywhere()) {
+            self.writes[granule] = new;
+        } else if let Some(both) = old.combine(new) {
+            self.writes[granule] = both;
+        } else {
+            self.expand(granule, clocks);
+            self.mixed_access(granule, |m| {
+                m.put_write(new, clocks);
+                None
+            });
+        }
+    }
+
+    /// Marks a whole granule as the target of an asynchronous copy.
+    pub(super) fn launch_copy(&mut self, granule: usize, actor: &Actor, lane: usize) {
+        if self.mixed.remove(&granule).is_some() {
+            self.reads[granule] = Cell::EMPTY;
+        }
+        let in_flight = Actor { stamp: Cell::EXPANDED.stamp(), ..*actor };
+        self.writes[granule] = Cell::of(&in_flight).with(lane, kind::IN_FLIGHT, 0xf);
+    }
+
+    /// The copy has landed: from now on it is a write of the lane that waited.
+    pub(super) fn land_copy(&mut self, granule: usize, actor: &Actor, lane: usize) {
+        self.writes[granule] = Cell::of(actor).with(lane, kind::ONE, 0xf);
+    }
+
+    /// Forgets a copy that its block never waited for.
+    pub(super) fn forget_copy(&mut self, granule: usize) {
+        self.writes[granule] = Cell::EMPTY;
+    }
+
+    fn expand(&mut self, granule: usize, clocks: &Clocks) {
+        let (write, read) = (self.writes[granule], self.reads[granule]);
+        let mixed = Mixed::of_cells(write, read, self.sides[granule], clocks);
+        self.mixed.insert(granule, mixed);
+        self.writes[granule] = Cell::EXPANDED;
+        self.reads[granule] = Cell::EXPANDED;
+    }
+
+    /// Does something to the bytes of a granule, and packs them again where they fit.
+    fn mixed_access(
+        &mut self,
+        granule: usize,
+        access: impl FnOnce(&mut Mixed) -> Option<Conflict>,
+    ) -> Option<Conflict> {
+        let mixed = self.mixed.get_mut(&granule)?;
+        let conflict = access(mixed);
+        if let Some((write, read, side)) = mixed.to_cells() {
+            self.writes[granule] = write;
+            self.reads[granule] = read;
+            self.sides[granule] = side;
+            self.mixed.remove(&granule);
+        }
+        conflict
+    }
+}
+
+/// One read cell for an old one, not ordered before the new one's warp, and the new one; `None`
+/// where no cell is exact.
+fn merge_reads(
+    old: Cell,
+    side: u32,
+    new: Cell,
+    lanes: u32,
+    clocks: &Clocks,
+) -> Option<(Cell, u32)> {
+    if old.kind() > kind::SEVERAL {
+        return None;
+    }
+    let whole = old.mask() == 0xf
+        && new.mask() == 0xf
+        && !old.is_strong()
+        && !new.is_strong()
+        && old.stamp() >= clocks.released();
+    let (mine, warp) = (new.warp(), 1u32 << new.warp());
+    if old.kind() == kind::SEVERAL {
+        let several = side | warp;
+        return whole.then(|| (new.as_several(old.stamp()), several));
+    }
+    if old.warp() != mine {
+        let covered = old.mask() & !new.mask() == 0;
+        if covered && clocks.knows(mine, old.warp(), old.stamp()) {
+            return Some((new, lanes));
+        }
+        return whole.then(|| (new.as_several(old.stamp()), warp | 1 << old.warp()));
+    }
+    let replaced = old.mask() & !new.mask() == 0
+        && (!old.is_strong() || new.is_strong() == old.is_strong())
+        && old.is_strong() == new.is_strong()
+        && covers_lanes(old, side, new, lanes);
+    if replaced {
+        return Some((new, lanes));
+    }
+    if let Some(both) = old.combine(new) {
+        return Some((both, 0));
+    }
+    let same = old.stamp() == new.stamp();
+    (whole && same).then(|| (new.as_many(), old.lane_set(side) | new.lane_set(lanes)))
+}
+
+/// Whether each byte's earlier readers are among its later ones, so that the later reads say all.
+fn covers_lanes(old: Cell, side: u32, new: Cell, lanes: u32) -> bool {
+    if old.kind() == new.kind() && old.kind() <= kind::BYTES {
+        return old.lane() == new.lane();
+    }
+    new.kind() == kind::MANY && old.lane_set(side) & !lanes == 0
+}
+
+/// One of the unordered readers: of several warps, not the writer's.
+fn one_reader(read: Cell, side: u32, new: Cell, clocks: &Clocks) -> Cell {
+    let warp = new.warp();
+    if read.kind() != kind::SEVERAL || read.warp() != warp {
+        return read;
+    }
+    let other = bits(side).find(|&r| r != warp && !clocks.knows(warp, r, read.stamp()));
+    other.map_or(read, |r| read.for_warp(r, 0))
+}
+
+/// The bytes of a read cell that are not ordered before a write of the same bytes.
+fn unordered_reads(read: Cell, side: u32, new: Cell, clocks: &Clocks) -> u8 {
+    if read.kind() == kind::SEVERAL {
+        let warp = new.warp();
+        let ordered = bits(side & !(1 << warp)).all(|r| clocks.knows(warp, r, read.stamp()));
+        return if ordered { 0 } else { read.mask() & new.mask() };
+    }
+    read.unordered(side, new, 0, clocks)
+}
