@@ -286,7 +286,8 @@ impl<'a> Judge<'a> {
         for (got, expected) in got.iter().zip(expected) {
             let error = (got - expected).abs();
             let bound = (self.relative * expected.abs()).max(self.absolute);
-            n_bad += u64::from(!(error <= bound));
+            // A bound may be infinite, where the reference is.
+            n_bad += u64::from(!(error <= bound && error < f64::INFINITY));
             let ratio = error / bound;
             worst = if ratio > worst { ratio } else { worst };
         }

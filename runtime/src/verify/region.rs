@@ -8,6 +8,8 @@ use super::compare::{FailedElements, Judge, coordinates};
 const MODULI: [u64; 15] = [2, 3, 4, 5, 6, 7, 8, 12, 16, 32, 64, 128, 256, 512, 1024];
 /// A density from which "all" is said.
 const ALL: f64 = 0.9995;
+/// A density from which "nearly all" is said: some values are right by chance.
+const NEARLY_ALL: f64 = 0.9;
 
 /// What is known of one axis, index by index.
 struct AxisCounts {
@@ -168,12 +170,15 @@ fn fits(pattern: AxisPattern, length: u64, index: u64) -> bool {
 fn sentence(axes: &[AxisLength], patterns: &[AxisPattern], density: f64) -> String {
     let conditions: Vec<String> =
         axes.iter().zip(patterns).filter_map(|(axis, pattern)| condition(axis, *pattern)).collect();
+    let conditions = conditions.join(" and ");
     let share = percent(density);
-    match (conditions.is_empty(), density >= ALL) {
-        (true, true) => "the whole tensor".to_owned(),
-        (true, false) => format!("scattered over the whole tensor ({share} of it)"),
-        (false, true) => format!("all elements with {}", conditions.join(" and ")),
-        (false, false) => format!("{share} of the elements with {}", conditions.join(" and ")),
+    match (conditions.is_empty(), density) {
+        (true, ALL..) => "the whole tensor".to_owned(),
+        (true, NEARLY_ALL..) => "nearly the whole tensor".to_owned(),
+        (true, _) => format!("scattered over the whole tensor ({share} of it)"),
+        (false, ALL..) => format!("all elements with {conditions}"),
+        (false, NEARLY_ALL..) => format!("nearly all elements with {conditions}"),
+        (false, _) => format!("{share} of the elements with {conditions}"),
     }
 }
 
@@ -197,7 +202,6 @@ fn condition(axis: &AxisLength, pattern: AxisPattern) -> Option<String> {
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent {
-        _ if percent >= 99.9 => "over 99.9 %".to_owned(),
         _ if percent >= 10.0 => format!("{percent:.0} %"),
         _ if percent >= 0.01 => format!("{percent:.2} %"),
         _ => "less than 0.01 %".to_owned(),

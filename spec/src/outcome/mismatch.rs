@@ -230,7 +230,8 @@ impl fmt::Display for Mismatch {
         if self.n_compared < self.n_elements {
             f.write_str(" that were written")?;
         }
-        write!(f, " of `{}` are out of tolerance: {}", self.output, self.region.sentence)?;
+        let verb = if self.n_mismatched == 1 { "is" } else { "are" };
+        write!(f, " of `{}` {verb} out of tolerance: {}", self.output, self.region.sentence)?;
         write!(f, "; the worst is {}", self.worst)?;
         if let Some(inputs) = &self.inputs {
             write!(f, " (`{}` inputs, seed {})", inputs.distribution, inputs.seed)?;
