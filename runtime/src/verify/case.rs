@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
+use ridge_spec::kernel::{Instance, KernelSpec};
 use ridge_spec::outcome::InputsUsed;
 
 use super::compare::{Expected, ExpectedValues};
 use super::distribution::Distribution;
 use super::inputs::generate;
 use super::problem::Problem;
-use super::reference::{InputTensor, Reference, ReferenceError, ReferenceInputs};
+use super::reference::{
+    self, InputTensor, Reference, ReferenceError, ReferenceInputs, ReferenceOptions,
+};
 use crate::numeric::codec::decode_slice;
 
 /// Evaluations nearby that tell how sensitive a reference is.
@@ -63,6 +66,20 @@ struct Cases {
 }
 
 impl ReferenceSet {
+    /// The cases of a spec for one workload.
+    ///
+    /// # Errors
+    /// When a golden file cannot be read.
+    pub fn open(
+        spec: &KernelSpec,
+        instance: &Instance,
+        options: &ReferenceOptions,
+        memory_limit_bytes: u64,
+    ) -> Result<Self, ReferenceError> {
+        let reference = reference::open(spec, instance, options)?;
+        Ok(Self::new(Problem::of(spec, instance), reference, memory_limit_bytes))
+    }
+
     /// The cases of a problem. Beyond `memory_limit_bytes` those least recently used are dropped,
     /// and made again when asked for.
     pub fn new(problem: Problem, reference: Arc<dyn Reference>, memory_limit_bytes: u64) -> Self {

@@ -2,6 +2,7 @@
 
 use ridge_spec::artifact::Artifact;
 use ridge_spec::counters::Counters;
+use ridge_spec::kernel::LaunchPlan;
 use ridge_spec::launch::{Argument, LaunchConfig};
 use ridge_spec::outcome::{ElementError, Finding, Limit, Mismatch, Rejection};
 
@@ -25,6 +26,13 @@ pub struct Launch<'a> {
     pub config: LaunchConfig,
     /// Its arguments, in order; tensors by the problem's names.
     pub arguments: &'a [Argument],
+}
+
+impl<'a> Launch<'a> {
+    /// The launch of an artifact as the spec plans it.
+    pub fn new(artifact: &'a Artifact, plan: &'a LaunchPlan) -> Self {
+        Self { artifact, config: plan.config, arguments: &plan.arguments }
+    }
 }
 
 /// How thoroughly to verify.

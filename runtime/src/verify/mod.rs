@@ -35,4 +35,4 @@ pub use check::{Launch, OutputSummary, Verdict, VerifyError, VerifyOptions, veri
 pub use compare::{CompareRequest, Comparison, Expected, ExpectedValues, compare};
 pub use distribution::Distribution;
 pub use problem::{Problem, ScalarValue, TensorShape};
-pub use reference::{Reference, ReferenceError};
+pub use reference::{Reference, ReferenceError, ReferenceOptions};

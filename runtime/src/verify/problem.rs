@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use ridge_spec::dtype::Dtype;
+use ridge_spec::kernel::{Instance, KernelSpec, Reference, TensorSpec};
 use ridge_spec::outcome::{AxisLength, ToleranceUsed};
 
 use super::inputs::{TensorInput, n_elements};
@@ -46,6 +47,53 @@ pub struct ScalarValue {
     pub dtype: Dtype,
     /// Its value.
     pub value: f64,
+}
+
+impl Problem {
+    /// What is to be verified of a spec for one workload.
+    ///
+    /// An integer input that the math uses as an index is bounded by the axis it indexes. Where
+    /// there is no math to tell, integers as wide as an index stay below every axis's length.
+    pub fn of(spec: &KernelSpec, instance: &Instance) -> Self {
+        let length = |name: &str| instance.axes().get(name).copied().unwrap_or(1).max(1);
+        let bounds = |tensor: &TensorSpec| match &spec.reference {
+            Reference::Math(program) => {
+                let taken = program.take_bounds();
+                let along = taken.iter().filter(|bound| bound.input == tensor.name);
+                along.map(|bound| 0..length(&bound.axis)).min_by_key(|bound| bound.end)
+            }
+            Reference::Python { .. } | Reference::Golden { .. } => {
+                let is_index = matches!(tensor.dtype, Dtype::I64 | Dtype::I32 | Dtype::U32);
+                let least = instance.axes().values().copied().min().unwrap_or(1).max(1);
+                is_index.then_some(0..least)
+            }
+        };
+        let axis = |(name, length): (&String, u64)| AxisLength { name: name.clone(), length };
+        let tensor = |tensor: &TensorSpec| TensorShape {
+            name: tensor.name.clone(),
+            dtype: tensor.dtype,
+            axes: tensor.axes.iter().zip(tensor.shape.iter().copied()).map(axis).collect(),
+            bounds: bounds(tensor),
+        };
+        let scalar = |scalar: &ridge_spec::kernel::Scalar| ScalarValue {
+            name: scalar.name.clone(),
+            dtype: scalar.dtype,
+            value: scalar.value,
+        };
+        let tolerance = instance.tolerance();
+        Self {
+            workload: instance.workload().name.clone(),
+            axes: instance.axes().iter().map(|(n, l)| axis((n, l.unsigned_abs()))).collect(),
+            inputs: instance.inputs().iter().map(tensor).collect(),
+            scalars: instance.scalars().iter().map(scalar).collect(),
+            outputs: instance.outputs().iter().map(tensor).collect(),
+            tolerance: ToleranceUsed {
+                absolute: tolerance.absolute,
+                relative: tolerance.relative,
+                matched_ratio: tolerance.matched_ratio,
+            },
+        }
+    }
 }
 
 impl TensorShape {

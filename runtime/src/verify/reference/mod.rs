@@ -1,6 +1,7 @@
 //! References: where expected outputs come from.
 
 mod golden;
+mod math;
 mod process;
 mod python;
 mod store;
@@ -12,13 +13,55 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use golden::GoldenReference;
+pub use math::MathReference;
 pub use python::PythonReference;
 use ridge_spec::dtype::Dtype;
+use ridge_spec::kernel::{Instance, KernelSpec, Reference as SpecReference};
 
 use super::compare::ExpectedValues;
 use super::inputs::InputError;
 use super::problem::Problem;
 use crate::numeric::codec::decode_slice;
+
+/// What references outside the spec's own text need.
+#[derive(Clone, Debug)]
+pub struct ReferenceOptions {
+    /// The spec's folder, to which its files are relative.
+    pub folder: PathBuf,
+    /// The Python interpreter, such as `python3`.
+    pub interpreter: PathBuf,
+    /// Longest run of a Python reference.
+    pub time_limit: Duration,
+    /// Folder in which results of Python references are kept.
+    pub cache: PathBuf,
+}
+
+/// The reference of a spec for a workload.
+///
+/// # Errors
+/// When a golden file cannot be read. A Python reference is not run here.
+pub fn open(
+    spec: &KernelSpec,
+    instance: &Instance,
+    options: &ReferenceOptions,
+) -> Result<Arc<dyn Reference>, ReferenceError> {
+    Ok(match &spec.reference {
+        SpecReference::Math(program) => {
+            Arc::new(MathReference::new(Arc::new(program.with_types(instance.types()))))
+        }
+        SpecReference::Python { path, function } => Arc::new(PythonReference {
+            interpreter: options.interpreter.clone(),
+            path: options.folder.join(path),
+            name: path.clone(),
+            function: function.clone(),
+            time_limit: options.time_limit,
+            cache: options.cache.clone(),
+        }),
+        SpecReference::Golden { path } => {
+            Arc::new(GoldenReference::open(&options.folder.join(path), path)?)
+        }
+    })
+}
 
 /// The bytes of one input tensor.
 #[derive(Clone, Debug)]
