@@ -15,6 +15,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod dtype;
 pub mod expression;
+pub mod kernel;
 pub mod launch;
 pub mod math;
 pub mod outcome;

@@ -9,7 +9,8 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if folded.len() > 64 {
         return None;
     }
-    let allowed = (folded.len() / 3).max(1);
+    // A one-letter word differs by one from every other one: only case may differ there.
+    let allowed = if folded.len() < 2 { 0 } else { (folded.len() / 3).max(1) };
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let other = fold(candidate);
@@ -17,7 +18,6 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             continue;
         }
         let distance = distance(&folded, &other);
-        // A one-letter word differs by one from every other one: only case may differ there.
         let close = distance <= allowed && (distance < folded.len().max(other.len()));
         if close && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, candidate));

@@ -186,10 +186,32 @@ impl IntegerExpression {
                 format!("`{name}` is not a name this expression can use"),
             )
             .at(self.origin.locate(span));
-            diagnostic.hint = suggestion::hint(name, known.clone());
+            // The device's names are many, and asked for by their prefix only.
+            let is_device = |known: &&str| known.starts_with("device.");
+            let shown = known.clone().into_iter();
+            let shown = shown.filter(|known| is_device(known) == is_device(&name.as_str()));
+            diagnostic.hint = suggestion::hint(name, shown.collect::<Vec<_>>());
             diagnostics.push(diagnostic);
         }
         diagnostics
+    }
+
+    /// Each comparison of a name with a text by `==` or `!=`: the name, the text and its bytes.
+    pub(crate) fn text_comparisons(&self) -> Vec<(&str, &str, std::ops::Range<usize>)> {
+        let mut comparisons = Vec::new();
+        for node in &self.nodes {
+            let NodeKind::Binary(Binary::Equal | Binary::NotEqual, left, right) = node.kind else {
+                continue;
+            };
+            for (name, text) in [(left, right), (right, left)] {
+                let (name, text) = (&self.nodes[name as usize], &self.nodes[text as usize]);
+                if let (NodeKind::Variable(v), NodeKind::Text(value)) = (&name.kind, &text.kind) {
+                    let span = text.span.0 as usize..text.span.1 as usize;
+                    comparisons.push((self.variables[*v as usize].as_str(), value.as_str(), span));
+                }
+            }
+        }
+        comparisons
     }
 
     /// The bytes of a span without the parentheses around it.

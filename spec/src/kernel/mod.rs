@@ -1,0 +1,260 @@
+//! The kernel spec: the contract between an author and Ridge.
+//!
+//! A spec is a TOML file of schema 1; [`KernelSpec::parse`] reads it, reports everything that is
+//! wrong with it, and yields a value in which every name resolves: expressions use only names they
+//! may use, tensors only declared axes and types, workloads give each axis they must.
+//! [`KernelSpec::bind`] puts one workload and one device in: an [`Instance`] has every size.
+//! [`KernelSpec::launch`] and [`KernelSpec::bindings`] then turn a candidate into a launch and into
+//! the names that the kernel's source sees.
+//!
+//! | section | keys |
+//! | --- | --- |
+//! | | `schema = 1` |
+//! | `[kernel]` | `name`, `language` (`cuda`, `cube`); `description`, `tags`; for `cuda` `source`, `entry` and `options` |
+//! | `[types]` | type variable = the dtypes it may be |
+//! | `[axes]` | axis = `"dynamic"`, `"specialized"`, `{ kind = … }` or `{ expression = … }`, the last two with an optional `description` |
+//! | `[inputs]`, `[outputs]` | tensor = `{ shape, dtype, default, description }`; no `shape`: a scalar input |
+//! | `[reference]` | one of `math`, `python` (`file.py::function`), `golden` |
+//! | `[tolerance]` | `absolute`, `relative`, `matched_ratio` (1.0) |
+//! | `[space]`, optional | `parameters`, `constraints`, `default` |
+//! | `[launch]`, for `cuda` | `arguments`, `grid`, `block`; `shared_memory_bytes`, `cluster`, `programmatic` |
+//! | `[[workloads]]` | `name`, `role` (`tune`, `verify`), `axes`, `types`; `scalars`, `tolerance` |
+//! | `[cost]`, optional | `bytes_min`, `flops` |
+//!
+//! Which names an expression may use:
+//!
+//! | expression | axes, `sizeof(T)`, `T == 'bf16'` | parameters | `device.*` |
+//! | --- | --- | --- | --- |
+//! | derived axis, `[cost]` | yes | no | no |
+//! | constraint, `[launch]` | yes | yes | yes |
+//!
+//! A derived axis is specialized where all axes in its expression are. Parameters, specialized axes
+//! and types reach the source as `{name}` in `entry` and `options` (`{{` and `}}` are braces) and as
+//! macros `RIDGE_<NAME>`, so no two of them may differ in letter case alone.
+
+mod bindings;
+mod canonical;
+mod check;
+mod instance;
+mod launch;
+mod name;
+mod wire;
+mod workload;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+pub use bindings::{Binding, Bindings};
+pub use instance::{Instance, Scalar, TensorSpec};
+pub use launch::{BLOCK_LIMITS, GRID_LIMITS, LaunchArgument, LaunchPlan, LaunchRule};
+pub use name::{KernelName, is_relative_path, is_workload_name};
+pub use workload::{Role, Tolerance, Workload};
+
+use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
+use crate::dtype::Dtype;
+use crate::expression::IntegerExpression;
+use crate::math::Program;
+use crate::space::SearchSpace;
+
+/// Schema number of the spec's text.
+pub const SPEC_SCHEMA: i64 = 1;
+
+/// Longest text of a spec, bytes.
+pub const TEXT_LIMIT: usize = 1 << 20;
+
+/// A kernel's contract: what it computes, on what, with which parameters, and how it is launched.
+///
+/// Two specs are equal when their canonical texts are.
+#[derive(Clone, Debug)]
+pub struct KernelSpec {
+    /// Its name.
+    pub name: KernelName,
+    /// One sentence for people; may be empty.
+    pub description: String,
+    /// What its source is.
+    pub language: Language,
+    /// Words to find it by, such as `norm` or `model:qwen3-8b`.
+    pub tags: Vec<String>,
+    /// Type variables, each with the dtypes it may be, in declared order.
+    pub types: IndexMap<String, Vec<Dtype>>,
+    /// Axes in declared order.
+    pub axes: IndexMap<String, AxisKind>,
+    /// What axes mean, where the author says so.
+    pub axis_descriptions: BTreeMap<String, String>,
+    /// Inputs in declared order: tensors and scalars.
+    pub inputs: IndexMap<String, TensorDeclaration>,
+    /// Outputs in declared order: tensors only.
+    pub outputs: IndexMap<String, TensorDeclaration>,
+    /// What the outputs are compared with.
+    pub reference: Reference,
+    /// What equal means, unless a workload says otherwise.
+    pub tolerance: Tolerance,
+    /// Parameters and constraints; no parameters where the kernel has nothing to tune.
+    pub space: SearchSpace,
+    /// How it is launched; always there for CUDA, never for cube, which generates its own.
+    pub launch: Option<LaunchRule>,
+    /// At least one, with distinct names and distinct identities.
+    pub workloads: Vec<Workload>,
+    /// What the author says it costs.
+    pub cost: Option<CostRule>,
+}
+
+/// What a kernel's source is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// CUDA C++.
+    Cuda {
+        /// The file, relative to the spec's folder.
+        source: String,
+        /// Template of a C++ name expression, or of an `extern "C"` name.
+        entry: String,
+        /// Templates of compiler options.
+        options: Vec<String>,
+    },
+    /// Generated from the reference's math through CubeCL.
+    Cube,
+}
+
+/// How an axis gets its extent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AxisKind {
+    /// From the workload; known to the kernel at launch.
+    Dynamic,
+    /// From the workload; known to the compiler, so each value is its own artifact.
+    Specialized,
+    /// From other axes and types.
+    Derived(IntegerExpression),
+}
+
+/// A declared input or output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorDeclaration {
+    /// Its axes, outermost first, each once; `Some([])` for a tensor of one element without axes,
+    /// `None` for a scalar passed by value.
+    pub shape: Option<Vec<String>>,
+    /// Its element type.
+    pub dtype: DtypeRef,
+    /// A scalar's value where the workload gives none.
+    pub default: Option<f64>,
+    /// What it is; may be empty.
+    pub description: String,
+}
+
+/// A dtype, or a type variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DtypeRef {
+    /// Always this one.
+    Fixed(Dtype),
+    /// The workload's choice for this variable.
+    Variable(String),
+}
+
+/// What a kernel's outputs are compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reference {
+    /// Tensor math, evaluated in binary64.
+    Math(Arc<Program>),
+    /// A Python function of the inputs and axes by name.
+    Python {
+        /// The file, relative to the spec's folder.
+        path: String,
+        /// The function's name.
+        function: String,
+    },
+    /// Recorded outputs.
+    Golden {
+        /// The file, relative to the spec's folder.
+        path: String,
+    },
+}
+
+/// What the author says one run costs at least; expressions over axes and types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CostRule {
+    /// Bytes of device memory that any correct kernel moves.
+    pub bytes_min: Option<IntegerExpression>,
+    /// Arithmetic operations that any correct kernel makes.
+    pub flops: Option<IntegerExpression>,
+}
+
+impl KernelSpec {
+    /// Reads a spec.
+    ///
+    /// `file_name` names the text in errors; nothing is opened.
+    ///
+    /// # Errors
+    /// Everything wrong with the text that can be found at once, in the order of the file, each
+    /// with its place and one of the codes `spec.*`, `expression.*`, `math.*` and `space.*`. Never
+    /// empty.
+    pub fn parse(file_name: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
+        check::parse(file_name, text)
+    }
+
+    /// The files it names, relative to its folder and never outside it.
+    pub fn files(&self) -> Vec<&str> {
+        let mut files = Vec::new();
+        if let Language::Cuda { source, .. } = &self.language {
+            files.push(source.as_str());
+        }
+        match &self.reference {
+            Reference::Math(_) => {}
+            Reference::Python { path, .. } | Reference::Golden { path } => files.push(path),
+        }
+        files
+    }
+
+    /// Its identity: the canonical text and every file given, by name and content. Hand in the
+    /// files it names and whatever those include.
+    pub fn digest(&self, files: &BTreeMap<String, Vec<u8>>) -> Digest {
+        let canonical = self.canonical();
+        let spec = std::iter::once(("", canonical.as_bytes()));
+        let files = files.iter().map(|(name, content)| (name.as_str(), content.as_slice()));
+        Digest::of_parts(spec.chain(files))
+    }
+
+    /// Its text with sections and keys in one order, no comments and one spelling of each value;
+    /// [`Self::parse`] reads it back to an equal spec.
+    pub fn canonical(&self) -> String {
+        canonical::write(self)
+    }
+
+    /// The workload of that name.
+    pub fn workload(&self, name: &str) -> Option<&Workload> {
+        self.workloads.iter().find(|workload| workload.name == name)
+    }
+
+    /// Whether the compiler knows the extent of an axis: it is specialized, or derived from such
+    /// axes only.
+    pub fn is_specialized(&self, axis: &str) -> bool {
+        is_specialized(&self.axes, axis)
+    }
+}
+
+fn is_specialized(axes: &IndexMap<String, AxisKind>, axis: &str) -> bool {
+    let mut seen = vec![axis];
+    let mut next = 0;
+    while let Some(&axis) = seen.get(next) {
+        next += 1;
+        match axes.get(axis) {
+            Some(AxisKind::Specialized) => {}
+            Some(AxisKind::Dynamic) | None => return false,
+            Some(AxisKind::Derived(expression)) => {
+                for name in expression.variables() {
+                    if axes.contains_key(name) && !seen.contains(&name) {
+                        seen.push(name);
+                    }
+                }
+            }
+        }
+    }
+    true
+}
+
+impl PartialEq for KernelSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical()
+    }
+}
