@@ -170,3 +170,7 @@ fn newest_library(folder: &Path, base: &str) -> Option<PathBuf> {
         .max()
         .map(|(_, path)| path)
 }
+
+#[cfg(test)]
+#[path = "discover_tests.rs"]
+mod tests;

@@ -80,6 +80,15 @@ pub fn install(
     cache_folder: &Path,
     progress: &mut dyn InstallProgress,
 ) -> Result<Toolkit, ToolchainError> {
+    install_with(cache_folder, &installers, progress)
+}
+
+/// Installs with the first of the commands that starts; they are told the folder to fill.
+fn install_with(
+    cache_folder: &Path,
+    installers: &dyn Fn(&Path) -> Vec<Command>,
+    progress: &mut dyn InstallProgress,
+) -> Result<Toolkit, ToolchainError> {
     let target = installed_folder(cache_folder);
     let toolchains = cache_folder.join("toolchains");
     fs::create_dir_all(&toolchains).map_err(io("create the folder", &toolchains))?;
@@ -99,7 +108,7 @@ pub fn install(
     for folder in [&unpacked, &work] {
         fs::create_dir(folder).map_err(io("create the folder", folder))?;
     }
-    run_installer(&unpacked, &work, scratch.path(), progress)?;
+    run_installer(installers(&unpacked), &work, scratch.path(), progress)?;
     drop_unused(&unpacked);
     probe(&unpacked, Origin::Cache).map_err(|why| ToolchainError::InstallFailed {
         command: "pip install".to_owned(),
@@ -165,13 +174,13 @@ fn installers(unpacked: &Path) -> Vec<Command> {
 }
 
 fn run_installer(
-    unpacked: &Path,
+    commands: Vec<Command>,
     work: &Path,
     scratch: &Path,
     progress: &mut dyn InstallProgress,
 ) -> Result<(), ToolchainError> {
     let mut tried = Vec::new();
-    for mut command in installers(unpacked) {
+    for mut command in commands {
         let name = describe(&command);
         // The installer unpacks in its temporary folder before it moves: it is given one beside
         // the target, so that the move is cheap and the growth can be seen.
@@ -264,11 +273,12 @@ fn failure_of(log: &str) -> InstallFailure {
     }
 }
 
+/// The command as far as its options.
 fn describe(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args().take(2));
-    words
+    std::iter::once(command.get_program())
+        .chain(command.get_args())
         .map(|word| word.to_string_lossy())
-        .take_while(|word| word != "--no-deps")
+        .take_while(|word| !word.starts_with("--") && !word.contains(' '))
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -292,26 +302,5 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Toolc
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tells_a_missing_network_and_a_full_disk_from_other_failures() {
-        let check = |log: &str, expected| assert_eq!(failure_of(log), expected, "{log}");
-        check(
-            "ERROR: Could not find a version that satisfies the requirement x (from versions: none)",
-            InstallFailure::Network,
-        );
-        check("OSError: [Errno 28] No space left on device", InstallFailure::DiskFull);
-        check(
-            "ERROR: No matching distribution found for x==1 (from versions: 2)",
-            InstallFailure::Other,
-        );
-    }
-
-    #[test]
-    fn names_the_command_it_ran() {
-        let names: Vec<String> = installers(Path::new("/x")).iter().map(describe).collect();
-        assert_eq!(names, ["python3 -m pip", "pip3 install", "pip install", "uv pip install"]);
-    }
-}
+#[path = "install_tests.rs"]
+mod tests;

@@ -6,8 +6,7 @@ use ridge_compiler::campaign::Compiler;
 use ridge_compiler::cuda::{Bindings, Sources, Unit};
 use ridge_spec::outcome::Rejection;
 
-mod toolkit;
-use toolkit::{config, sm_90a, write_files};
+use crate::toolkit::{config, sm_90a, write_files};
 
 /// What no rejection, PTX or log may hold.
 const SECRET: &str = "TOP_SECRET_WORD";
@@ -17,7 +16,7 @@ const KERNEL: &str = "\n__global__ void k(int* x) { x[0] = 1; }\n";
 /// Compiles each source in a folder whose neighbour holds the secret. `SECRET_PATH` in a source
 /// stands for the neighbour's absolute path.
 fn attack(sources: &[(&str, &str)], mut judge: impl FnMut(&str, Result<String, Rejection>)) {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     let folder = tempfile::tempdir().unwrap();
     let kernel = folder.path().join("kernel");
     write_files(folder.path(), &[("secret.txt", SECRET), ("kernel/own.h", "// own\n")]);
@@ -96,7 +95,7 @@ fn what_the_scan_cannot_see_the_worker_cannot_open() {
 
 #[test]
 fn own_headers_keep_their_names_and_lines() {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     let folder = tempfile::tempdir().unwrap();
     write_files(
         folder.path(),

@@ -14,7 +14,7 @@ use ridge_spec::outcome::Rejection;
 use ridge_spec::target::Architecture;
 
 /// The toolkit; `None`, with the reason printed, where there is none and none can be installed.
-pub fn toolkit() -> Option<&'static Toolkit> {
+pub(crate) fn toolkit() -> Option<&'static Toolkit> {
     static TOOLKIT: OnceLock<Option<Toolkit>> = OnceLock::new();
     TOOLKIT
         .get_or_init(|| {
@@ -26,7 +26,7 @@ pub fn toolkit() -> Option<&'static Toolkit> {
         .as_ref()
 }
 
-pub fn config(toolkit: &Toolkit, n_workers: usize) -> PoolConfig {
+pub(crate) fn config(toolkit: &Toolkit, n_workers: usize) -> PoolConfig {
     let worker = WorkerCommand {
         program: env!("CARGO_BIN_EXE_ridge-compile-worker").into(),
         arguments: vec![],
@@ -38,19 +38,19 @@ pub fn config(toolkit: &Toolkit, n_workers: usize) -> PoolConfig {
     }
 }
 
-pub fn sm_90a() -> Architecture {
+pub(crate) fn sm_90a() -> Architecture {
     Architecture::parse("sm_90a").unwrap()
 }
 
 /// A unit of one text.
-pub fn unit(toolkit: &Toolkit, text: &str, entry: &str, options: &[&str]) -> Unit {
+pub(crate) fn unit(toolkit: &Toolkit, text: &str, entry: &str, options: &[&str]) -> Unit {
     let sources = Sources::from_text("kernel.cu", text, &toolkit.include_folders).unwrap();
     let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
     Unit::new(Arc::new(sources), entry, &options, &Bindings::new(), sm_90a()).unwrap()
 }
 
 /// Writes files below `folder`.
-pub fn write_files(folder: &Path, files: &[(&str, &str)]) {
+pub(crate) fn write_files(folder: &Path, files: &[(&str, &str)]) {
     for (name, text) in files {
         let path = folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -59,7 +59,11 @@ pub fn write_files(folder: &Path, files: &[(&str, &str)]) {
 }
 
 /// Compiles one text with a fresh worker and no cache; `None` where there is no toolkit.
-pub fn compile(text: &str, entry: &str, options: &[&str]) -> Option<Result<Artifact, Rejection>> {
+pub(crate) fn compile(
+    text: &str,
+    entry: &str,
+    options: &[&str],
+) -> Option<Result<Artifact, Rejection>> {
     let toolkit = toolkit()?;
     let mut compiler = Compiler::new(config(toolkit, 1), None);
     Some(compiler.compile(unit(toolkit, text, entry, options)).unwrap())

@@ -3,8 +3,7 @@
 use ridge_spec::artifact::{Artifact, ParameterLayout, Resources};
 use ridge_spec::outcome::Rejection;
 
-mod toolkit;
-use toolkit::compile;
+use crate::toolkit::compile;
 
 /// Compiles and describes the rejection, one diagnostic a line.
 #[track_caller]
@@ -45,7 +44,7 @@ fn compiles_a_template_to_ptx_and_cubin() {
     let Some(artifact) = compiled(TEMPLATE, "scale<__nv_bfloat16, 4>", &[]) else { return };
     let manifest = &artifact.manifest;
     assert_eq!(manifest.entry_symbol, "_Z5scaleI13__nv_bfloat16Li4EEvPKT_PS1_if");
-    assert_eq!(manifest.target, toolkit::sm_90a());
+    assert_eq!(manifest.target, crate::toolkit::sm_90a());
     let Resources { registers, static_shared_memory_bytes, barriers, .. } = manifest.resources;
     assert!(registers >= 8 && registers <= 64, "{registers}");
     assert_eq!((static_shared_memory_bytes, barriers), (132, 1));
@@ -67,7 +66,7 @@ fn compiles_a_template_to_ptx_and_cubin() {
 fn names_no_path_of_this_machine_in_the_binary() {
     let Some(artifact) = compiled(TEMPLATE, "scale<float, 4>", &[]) else { return };
     let has = |text: &str| artifact.cubin.windows(text.len()).any(|at| at == text.as_bytes());
-    let toolkit = toolkit::toolkit().unwrap();
+    let toolkit = crate::toolkit::toolkit().unwrap();
     for path in [toolkit.include_folders[0].to_str().unwrap(), env!("CARGO_MANIFEST_DIR"), "/home/"]
     {
         assert!(!has(path) && !artifact.ptx.contains(path), "{path}");

@@ -10,8 +10,7 @@ use ridge_compiler::cuda::{Bindings, Sources, Unit};
 use ridge_compiler::pool::{CompilePool, PoolConfig, WorkerCommand};
 use ridge_spec::outcome::{Limit, Phase, Rejection};
 
-mod toolkit;
-use toolkit::{config, sm_90a, unit};
+use crate::toolkit::{config, sm_90a, unit};
 
 const GOOD: &str = "template <int N> __global__ void k(int* x) { x[0] = N; }\n";
 
@@ -27,7 +26,7 @@ fn endless() -> String {
 
 #[test]
 fn a_candidate_that_hangs_is_given_up_and_the_next_compiles() {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     let limit = Duration::from_millis(1500);
     let config = PoolConfig { time_limit: limit, ..config(toolkit, 1) };
     let mut pool = CompilePool::new(config);
@@ -47,7 +46,7 @@ fn a_candidate_that_hangs_is_given_up_and_the_next_compiles() {
 
 #[test]
 fn a_candidate_that_exhausts_memory_is_given_up() {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     let config = PoolConfig { memory_limit_bytes: 420 << 20, ..config(toolkit, 1) };
     let mut pool = CompilePool::new(config);
     pool.submit(1, unit(toolkit, &endless(), "k", &[]));
@@ -65,7 +64,7 @@ fn a_candidate_that_exhausts_memory_is_given_up() {
 
 #[test]
 fn a_compiler_that_crashes_costs_one_candidate() {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     // Plays a worker that dies over its first unit, and is the real one afterwards.
     let folder = tempfile::tempdir().unwrap();
     let script = "if [ -e mark ]; then exec \"$0\"; fi; touch mark; read setup; \
@@ -92,7 +91,7 @@ fn a_compiler_that_crashes_costs_one_candidate() {
 
 #[test]
 fn a_worker_that_does_not_work_is_an_error_with_a_code() {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     let check = |program: &str, arguments: &[&str], library: Option<&str>, expected: &str| {
         let mut config = config(toolkit, 1);
         if !program.is_empty() {
@@ -118,7 +117,7 @@ fn a_worker_that_does_not_work_is_an_error_with_a_code() {
 
 #[test]
 fn answers_from_the_cache_without_a_worker() {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     let folder = tempfile::tempdir().unwrap();
     let cache = || Some(Cache::new(folder.path()));
     let texts = [(GOOD, "k<1>"), (GOOD, "k<2>"), ("int x = nonsense;\n", "k")];
@@ -143,7 +142,7 @@ fn answers_from_the_cache_without_a_worker() {
 
 #[test]
 fn compiles_once_what_differs_only_at_launch() {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     let text = "__global__ void k(int* x) { x[0] = RIDGE_TILE; }\n";
     let sources = Arc::new(Sources::from_text("k.cu", text, &toolkit.include_folders).unwrap());
     let mut compiler = Compiler::new(config(toolkit, 1), None);
@@ -166,7 +165,7 @@ fn compiles_once_what_differs_only_at_launch() {
 
 #[test]
 fn keeps_going_where_the_cache_cannot_be_written() {
-    let Some(toolkit) = toolkit::toolkit() else { return };
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("artifacts"), "in the way").unwrap();
     let mut compiler = Compiler::new(config(toolkit, 1), Some(Cache::new(folder.path())));
