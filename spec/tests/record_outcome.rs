@@ -162,6 +162,8 @@ fn the_interval_is_the_textbook_one() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn the_interval_holds_the_median(latency_ns in prop::collection::vec(1u64.., 1..300)) {
         let samples = Samples::new(latency_ns).unwrap();

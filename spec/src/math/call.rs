@@ -174,13 +174,16 @@ impl<'a> Lowering<'a> {
         arguments: &[Argument],
         span: Range<usize>,
     ) -> Option<NodeIndex> {
-        // The first argument is always a value: the extent, where it is an axis.
-        let n_values = 1 + arguments[1..]
-            .iter()
-            .take_while(|argument| self.as_axis(argument.value).is_none())
-            .count();
-        let (values, axes) = arguments.split_at(n_values);
-        let values: Vec<Option<NodeIndex>> = values.iter().map(|a| self.value(a.value)).collect();
+        // The first argument is always a value: the extent, where it is an axis. Values are looked
+        // at in order, because one may make the axis that is named behind it.
+        let mut values: Vec<Option<NodeIndex>> = Vec::new();
+        for argument in arguments {
+            if !values.is_empty() && self.as_axis(argument.value).is_some() {
+                break;
+            }
+            values.push(self.value(argument.value));
+        }
+        let axes = &arguments[values.len()..];
         let axes: Option<Vec<Word>> = axes.iter().map(|a| self.axis_argument(a)).collect();
         let values: Option<Vec<NodeIndex>> = values.into_iter().collect();
         let (values, axes) = (values?, axes?);
@@ -228,7 +231,7 @@ impl<'a> Lowering<'a> {
             self.error("arguments", message, alias.span.clone());
             return None;
         }
-        let n_axes = 1 + front.iter().rev().take_while(|a| self.as_axis(a.value).is_some()).count();
+        let n_axes = 1 + front.iter().rev().take_while(|a| self.is_no_value(a.value)).count();
         let (values, axes) = arguments.split_at(arguments.len() - n_axes);
         let values: Vec<Option<NodeIndex>> = values.iter().map(|a| self.value(a.value)).collect();
         let axes: Option<Vec<Word>> = axes.iter().map(|a| self.axis_argument(a)).collect();
@@ -277,6 +280,12 @@ impl<'a> Lowering<'a> {
                     joined.push(axis);
                 }
             }
+        }
+        if let Some(axis) = axes.iter().find(|axis| joined.contains(&axis.text)) {
+            let message =
+                format!("the result of `concat` would still have the axis `{}`", axis.text);
+            self.error("axis-exists", message, axis.span.clone());
+            return None;
         }
         self.new_axis(name, &[])?;
         let axes = axes.iter().map(|axis| axis.text.clone()).collect();

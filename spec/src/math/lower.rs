@@ -8,11 +8,11 @@ use petgraph::graph::NodeIndex;
 use super::call::Callee;
 use super::function::{Binary, CastTarget, Reduction, Unary};
 use super::graph::{Edge, MathGraph, Node, Op, ValueKind};
-use super::syntax::{ExpressionId, ExpressionKind, Item, ItemKind, Statement, Syntax, Word};
+use super::syntax::{ExpressionId, ExpressionKind, Statement, Syntax, Word};
 use super::{Declaration, Declarations, Output, report};
 use crate::diagnostic::Diagnostic;
 use crate::dtype::Dtype;
-use crate::expression::{IntegerExpression, Origin};
+use crate::expression::Origin;
 use crate::suggestion;
 
 /// Names that stand for a number.
@@ -54,10 +54,10 @@ pub(super) struct Lowering<'a> {
     /// Assigned names; `None` where the value had an error, so that its users report no more.
     names: BTreeMap<String, Option<NodeIndex>>,
     /// Axes that exist so far: declared, or made by `as`.
-    axes: BTreeSet<String>,
+    pub(super) axes: BTreeSet<String>,
     /// Assigned names that were used.
     read: BTreeSet<String>,
-    errors: Vec<Diagnostic>,
+    pub(super) errors: Vec<Diagnostic>,
 }
 
 impl<'a> Lowering<'a> {
@@ -213,68 +213,30 @@ impl<'a> Lowering<'a> {
         self.add(Op::Binary(function), &[left, right], axes, kind, None, span)
     }
 
-    /// The axes of an elementwise result: those of the operand with the most (the first of equals),
-    /// then what the others add.
+    /// The axes of an elementwise result: those of the operand with the most (the first of equals);
+    /// what the others add stands before the axis that it stands before there, so that `[m, k]` and
+    /// `[n, k]` make `[m, n, k]`.
     pub(super) fn merged_axes(&self, operands: &[NodeIndex]) -> Vec<String> {
-        let mut merged: Vec<String> = Vec::new();
+        let mut merged: &[String] = &[];
         for &operand in operands {
             let axes = &self.graph[operand].axes;
             if axes.len() > merged.len() {
-                merged = axes.clone();
+                merged = axes;
             }
         }
+        let mut merged = merged.to_vec();
         for &operand in operands {
-            for axis in &self.graph[operand].axes {
+            let axes = &self.graph[operand].axes;
+            for (i, axis) in axes.iter().enumerate() {
                 if !merged.contains(axis) {
-                    merged.push(axis.clone());
+                    let follower = axes[i..]
+                        .iter()
+                        .find_map(|next| merged.iter().position(|there| there == next));
+                    merged.insert(follower.unwrap_or(merged.len()), axis.clone());
                 }
             }
         }
         merged
-    }
-
-    fn subscript(
-        &mut self,
-        operand: NodeIndex,
-        item: &Item,
-        span: Range<usize>,
-    ) -> Option<NodeIndex> {
-        let place = self.axis_of(operand, &item.axis)?;
-        let Node { mut axes, kind, dtype, .. } = self.graph[operand].clone();
-        let axis = item.axis.text.clone();
-        let op = match &item.kind {
-            ItemKind::At(position) => {
-                self.check_bound(position)?;
-                axes.remove(place);
-                Op::Select { axis, position: position.clone() }
-            }
-            ItemKind::Rename(name) => {
-                self.new_axis(name, &axes)?;
-                axes[place].clone_from(&name.text);
-                Op::Rename { axis, name: name.text.clone() }
-            }
-            ItemKind::Range { start, end, name } => {
-                let (start_ok, end_ok) = (self.check_bound(start), self.check_bound(end));
-                start_ok.and(end_ok)?;
-                self.new_axis(name, &axes)?;
-                axes[place].clone_from(&name.text);
-                let (start, end) = (start.clone(), end.clone());
-                Op::Slice { axis, start, end, name: name.text.clone() }
-            }
-        };
-        Some(self.add(op, &[operand], axes, kind, dtype, span))
-    }
-
-    /// The bounds of a slice may use axes only.
-    fn check_bound(&mut self, bound: &IntegerExpression) -> Option<()> {
-        let known: Vec<&str> = self.axes.iter().map(String::as_str).collect();
-        let unknown = bound.unknown_names(|name| self.axes.contains(name), known);
-        let fine = unknown.is_empty();
-        self.errors.extend(unknown.into_iter().map(|mut error| {
-            error.code = "math.unknown-axis".to_owned();
-            error
-        }));
-        fine.then_some(())
     }
 
     /// The place of an axis in a node's value.
@@ -325,6 +287,14 @@ impl<'a> Lowering<'a> {
         let ExpressionKind::Name(name) = &expression.kind else { return None };
         let is_axis = self.axes.contains(name) && !self.names.contains_key(name);
         is_axis.then(|| Word { text: name.clone(), span: expression.span.clone() })
+    }
+
+    /// Whether the expression is a plain name that stands for no value so far.
+    pub(super) fn is_no_value(&self, id: ExpressionId) -> bool {
+        let ExpressionKind::Name(name) = &self.syntax.get(id).kind else { return false };
+        !self.names.contains_key(name)
+            && !self.declarations.inputs.iter().any(|input| input.name == *name)
+            && !CONSTANTS.iter().any(|(constant, _)| constant == name)
     }
 
     /// What a cast's second argument names.

@@ -47,29 +47,36 @@
 //!   other functions are the standard library's. `sigmoid` does not overflow. `rsqrt(x)` is
 //!   `1 / sqrt(x)`.
 //! - Evaluation order is fixed for given extents, so results are bit for bit repeatable on one
-//!   platform. Splitting into slabs keeps every bit of elementwise values and of reductions over
-//!   axes other than the slab's.
+//!   platform; another slab size may change the last bits of a sum.
 //!
 //! # Inside
 //!
 //! Text becomes tokens (`lexer`), a syntax tree in an arena (`parser`, `syntax`), then a graph
-//! without repeated operations (`lower`, `call`, `graph`), which the interpreter (`plan`, `execute`),
+//! without repeated operations (`lower`, `call`, `subscript`, `graph`), which the interpreter (`plan`, `execute`),
 //! the CubeCL front end and the flop count read.
 
 mod call;
 mod cast;
+mod evaluate;
+mod execute;
 mod function;
 mod graph;
 mod lexer;
 mod lower;
 mod parser;
+mod plan;
+mod reduce;
+mod shapes;
+mod subscript;
 mod syntax;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
 pub use cast::round_to;
+pub use evaluate::{EvaluateError, NamedTensor};
 pub use function::{Binary, CastTarget, Reduction, Unary};
 pub use graph::{Edge, MathGraph, Node, Op, ValueKind};
 pub use petgraph::graph::NodeIndex;
