@@ -1,0 +1,263 @@
+//! From an execution's arguments to what a launch starts with: parameters, variables, blocks.
+
+use std::sync::Arc;
+
+use ridge_spec::launch::Argument;
+
+use super::decode::program::Program;
+use super::machine::LaunchValues;
+use super::memory::{GlobalMemory, LOCAL_WINDOW, SHARED_WINDOW, Variable};
+use super::ptx::{GlobalId, Module, Relocation, Space, SymbolRef};
+use crate::device::{BlockSelection, DeviceError, Execution};
+use crate::numeric::encode_element;
+
+/// Threads a block may have, on every architecture.
+const THREADS_PER_BLOCK_MAX: u64 = 1024;
+/// Shared memory a block may have on any architecture, bytes.
+const SHARED_BYTES_MAX: u64 = 232_448;
+/// Longest constant string kept for the text of assertions, bytes.
+const STRING_BYTES_MAX: u64 = 4096;
+
+/// Checks the launch against what every device and this kernel allow.
+pub(super) fn check(execution: &Execution<'_>, program: &Program) -> Result<(), DeviceError> {
+    let launch = &execution.launch;
+    let invalid = |reason: String| {
+        let entry = execution.artifact.manifest.entry_symbol.clone();
+        Err(DeviceError::InvalidExecution { entry, reason })
+    };
+    if launch.grid.contains(&0) || launch.block.contains(&0) {
+        return invalid("a grid or block extent is 0".to_owned());
+    }
+    let threads = launch.threads_per_block();
+    if threads > THREADS_PER_BLOCK_MAX {
+        return invalid(format!("a block of {threads} threads is larger than 1024"));
+    }
+    let shared = shared_bytes(execution, program);
+    if shared > SHARED_BYTES_MAX {
+        return invalid(format!("{shared} bytes of shared memory are more than a block can have"));
+    }
+    let bounds = program.functions.first().and_then(|one| program.function(one));
+    let Some(bounds) = bounds.map(|function| &function.bounds) else { return Ok(()) };
+    if let Some(required) = bounds.required_threads.filter(|one| *one != launch.block) {
+        return invalid(format!(
+            "the kernel requires blocks of {required:?} threads, not {:?}",
+            launch.block
+        ));
+    }
+    let most = bounds.max_threads.map(|one| one.iter().map(|&n| u64::from(n)).product::<u64>());
+    match most.filter(|most| threads > *most) {
+        Some(most) => invalid(format!("a block of {threads} threads where the kernel allows {most}")),
+        None => Ok(()),
+    }
+}
+
+fn shared_bytes(execution: &Execution<'_>, program: &Program) -> u64 {
+    program.layout.shared_static_bytes + u64::from(execution.launch.shared_memory_bytes)
+}
+
+/// The kernel's parameters as bytes.
+fn parameters(
+    execution: &Execution<'_>,
+    program: &Program,
+    memory: &GlobalMemory,
+) -> Result<Vec<u8>, String> {
+    let places = program.functions.first().map_or(&[][..], |one| &one.frame.parameters);
+    if places.len() != execution.arguments.len() {
+        return Err(format!(
+            "{} arguments for {} parameters",
+            execution.arguments.len(),
+            places.len()
+        ));
+    }
+    let size = places.iter().map(|(offset, bytes)| offset + bytes).max().unwrap_or(0);
+    let mut block = vec![0; size as usize];
+    for (argument, (offset, bytes)) in execution.arguments.iter().zip(places) {
+        let value = argument_bytes(execution, memory, argument, *bytes)?;
+        block[*offset as usize..][..value.len()].copy_from_slice(&value);
+    }
+    Ok(block)
+}
+
+fn argument_bytes(
+    execution: &Execution<'_>,
+    memory: &GlobalMemory,
+    argument: &Argument,
+    bytes: u32,
+) -> Result<Vec<u8>, String> {
+    let (name, value) = match argument {
+        Argument::Tensor { name } => {
+            let index = execution.buffers.iter().position(|buffer| buffer.name == *name);
+            let address = index.and_then(|index| memory.buffer_address(index));
+            let address = address.ok_or_else(|| format!("there is no buffer `{name}`"))?;
+            (name, address.to_le_bytes().to_vec())
+        }
+        Argument::Scalar { name, dtype, value } => {
+            let size = usize::try_from(dtype.size_bytes()).unwrap_or(8);
+            (name, encode_element(*dtype, *value)[..size.min(8)].to_vec())
+        }
+        Argument::Integer { name, value } => {
+            let fits = match bytes {
+                4 => i32::try_from(*value).is_ok() || u32::try_from(*value).is_ok(),
+                2 => i16::try_from(*value).is_ok() || u16::try_from(*value).is_ok(),
+                1 => i8::try_from(*value).is_ok() || u8::try_from(*value).is_ok(),
+                _ => true,
+            };
+            if !fits {
+                return Err(format!("`{name}` is {value}, which {bytes} bytes do not hold"));
+            }
+            let value = value.to_le_bytes();
+            (name, value[..value.len().min(bytes as usize)].to_vec())
+        }
+    };
+    if value.len() != bytes as usize {
+        return Err(format!(
+            "`{name}` takes {} bytes and its parameter {bytes}",
+            value.len()
+        ));
+    }
+    Ok(value)
+}
+
+/// Lays out module variables and parameters.
+///
+/// # Errors
+/// When the arguments do not fit the kernel's parameters.
+pub(super) fn values(
+    execution: &Execution<'_>,
+    program: &Program,
+    memory: &mut GlobalMemory,
+) -> Result<LaunchValues, DeviceError> {
+    let variables = place_variables(program, memory);
+    let parameters = parameters(execution, program, memory).map_err(|reason| {
+        let entry = execution.artifact.manifest.entry_symbol.clone();
+        DeviceError::InvalidExecution { entry, reason }
+    })?;
+    Ok(LaunchValues {
+        launch: execution.launch,
+        parameters,
+        strings: strings(program, &variables),
+        variables,
+        shared_bytes: u32::try_from(shared_bytes(execution, program)).unwrap_or(u32::MAX),
+    })
+}
+
+fn place_variables(program: &Program, memory: &mut GlobalMemory) -> Vec<u64> {
+    let module = &program.module;
+    let mut addresses = vec![0; module.globals.len()];
+    let mut placed = Vec::new();
+    for id in &program.globals {
+        let Some(variable) = module.globals.get(id.0 as usize) else { continue };
+        if !matches!(variable.space, Space::Global | Space::Const) {
+            continue;
+        }
+        let address = memory.add_variable(&Variable {
+            name: &variable.name,
+            size: variable.bytes,
+            align: u64::from(variable.align.max(1)),
+            writable: variable.space == Space::Global,
+        });
+        addresses[id.0 as usize] = address;
+        placed.push((*id, address));
+    }
+    for (id, address) in placed {
+        initialize(module, id, address, &addresses, program, memory);
+    }
+    addresses
+}
+
+/// Writes a variable's initial bytes, addresses filled in. One that is not initialised is zero.
+fn initialize(
+    module: &Module,
+    id: GlobalId,
+    address: u64,
+    addresses: &[u64],
+    program: &Program,
+    memory: &mut GlobalMemory,
+) {
+    let Some(variable) = module.globals.get(id.0 as usize) else { return };
+    let mut image = variable.initial_image();
+    for relocation in &image.relocations {
+        let value = relocated(relocation, addresses, program);
+        let start = usize::try_from(relocation.offset).unwrap_or(usize::MAX);
+        let width = relocation.width as usize;
+        let place = start.checked_add(width).and_then(|end| image.bytes.get_mut(start..end));
+        if let Some(place) = place {
+            place.copy_from_slice(&value.to_le_bytes()[..width.min(8)]);
+        }
+    }
+    memory.initialize(address, &image.bytes);
+}
+
+#[expect(clippy::cast_sign_loss, reason = "an addend is added as bits")]
+fn relocated(relocation: &Relocation, addresses: &[u64], program: &Program) -> u64 {
+    let start = match relocation.symbol {
+        SymbolRef::Global(id) => match program.layout.shared_global(id) {
+            Some(offset) if relocation.generic => SHARED_WINDOW + offset,
+            Some(offset) => offset,
+            None => addresses.get(id.0 as usize).copied().unwrap_or(0),
+        },
+        SymbolRef::Function(id) => super::decode::layout::Layout::function_address(id),
+        SymbolRef::Local(_) => LOCAL_WINDOW,
+    };
+    let masked = start.wrapping_add(relocation.addend as u64) & relocation.mask;
+    masked >> relocation.mask.trailing_zeros().min(63)
+}
+
+/// Initialised byte arrays: what assertions print.
+fn strings(program: &Program, addresses: &[u64]) -> Vec<(u64, Vec<u8>)> {
+    let mut found = Vec::new();
+    for id in &program.globals {
+        let Some(variable) = program.module.globals.get(id.0 as usize) else { continue };
+        let text = variable.element.bytes() == 1
+            && !variable.initialiser.is_empty()
+            && variable.bytes <= STRING_BYTES_MAX;
+        if let Some(address) = addresses.get(id.0 as usize).filter(|_| text) {
+            found.push((*address, variable.initial_image().bytes));
+        }
+    }
+    found
+}
+
+/// The blocks to run, ascending.
+pub(super) enum Blocks {
+    /// All of that many.
+    All(u64),
+    /// These.
+    Some(Arc<[u64]>),
+}
+
+impl Blocks {
+    /// The blocks that a selection means for a grid of `total` blocks.
+    pub(super) fn new(selection: BlockSelection, total: u64) -> Self {
+        match selection {
+            BlockSelection::Sampled(count) if u64::from(count) < total => {
+                let count = u64::from(count.max(1));
+                if count == 1 {
+                    return Self::Some(Arc::new([0]));
+                }
+                let last = u128::from(total - 1);
+                let at = |k: u64| u128::from(k) * last / u128::from(count - 1);
+                let list: Vec<u64> =
+                    (0..count).filter_map(|k| u64::try_from(at(k)).ok()).collect();
+                Self::Some(list.into())
+            }
+            _ => Self::All(total),
+        }
+    }
+
+    /// How many.
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::All(total) => *total,
+            Self::Some(list) => list.len() as u64,
+        }
+    }
+
+    /// The linear index of the `position`-th.
+    pub(super) fn get(&self, position: u64) -> Option<u64> {
+        match self {
+            Self::All(total) => (position < *total).then_some(position),
+            Self::Some(list) => list.get(usize::try_from(position).ok()?).copied(),
+        }
+    }
+}
