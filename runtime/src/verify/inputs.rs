@@ -249,10 +249,6 @@ impl Source {
         let even = |bits: u64| (i128::from(least) + ((n * u128::from(bits)) >> 64) as i128) as i64;
         let zero = 0_i64.clamp(least, most);
         match self.distribution {
-            Distribution::Normal
-            | Distribution::Uniform
-            | Distribution::Cancellation
-            | Distribution::NotFinite => even(bits),
             Distribution::WideRange => {
                 let magnitude = 1_i64 << scaled(word, 63);
                 let value = (bits as i64 & (magnitude - 1)) | magnitude;
@@ -262,14 +258,18 @@ impl Source {
             Distribution::OneHot if !self.is_hot(index) => zero,
             Distribution::MostlyZero if word & 63 != 0 => zero,
             Distribution::RaggedTail if !self.in_tail(index) => zero,
-            Distribution::OneHot | Distribution::MostlyZero | Distribution::RaggedTail => most,
+            Distribution::OneHot | Distribution::MostlyZero => most,
             Distribution::Constant => even(mix(self.key)),
-            Distribution::EdgeValues | Distribution::Extremes => match word & 3 {
-                0 => least,
-                1 => most,
-                2 => zero,
-                _ => even(bits),
-            },
+            Distribution::EdgeValues | Distribution::Extremes if word & 3 == 0 => least,
+            Distribution::EdgeValues | Distribution::Extremes if word & 3 == 1 => most,
+            Distribution::EdgeValues | Distribution::Extremes if word & 3 == 2 => zero,
+            Distribution::Normal
+            | Distribution::Uniform
+            | Distribution::Cancellation
+            | Distribution::RaggedTail
+            | Distribution::EdgeValues
+            | Distribution::Extremes
+            | Distribution::NotFinite => even(bits),
         }
     }
 }
@@ -423,7 +423,8 @@ fn normal_quantile(probability: f64) -> f64 {
     const TAIL: f64 = 0.02425;
     let polynomial = |c: &[f64], x: f64| c.iter().fold(0.0, |sum, c| sum * x + c);
     let tail = |p: f64| {
-        let x = (-2.0 * p.ln()).sqrt();
+        // Not the system's logarithm: the inputs of a seed are the same everywhere.
+        let x = (-2.0 * libm::log(p)).sqrt();
         polynomial(&C, x) / polynomial(&D, x)
     };
     if probability < TAIL {
