@@ -30,6 +30,9 @@ mod shared;
 mod store;
 mod touched;
 
+#[cfg(test)]
+mod tests;
+
 pub use access::{Access, Addresses, LANES, Order, Row, Site, Space};
 pub use block::{BlockMemory, BlockShape};
 pub use copies::AsyncCopy;
