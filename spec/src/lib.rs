@@ -19,6 +19,7 @@ pub mod kernel;
 pub mod launch;
 pub mod math;
 pub mod outcome;
+pub mod record;
 pub mod space;
 pub mod suggestion;
 pub mod target;
