@@ -1,10 +1,11 @@
 //! The shadow of four bytes of shared memory, packed into one word.
 //!
 //! A cell says who accessed which of the four bytes last. Its stamp is in the top bits, so that
-//! "everything here is ordered before me" is one comparison of the whole word.
+//! "everything here is ordered before me" is one comparison of the whole word; the very top bit is
+//! free, so that many such comparisons are one subtraction each.
 
 use super::access::LANES;
-use super::clocks::Clocks;
+use super::clocks::{Clocks, STAMP_END};
 use super::fault::OtherAccess;
 
 const STAMP_SHIFT: u32 = 35;
@@ -52,7 +53,7 @@ impl Cell {
     pub(super) const EMPTY: Self = Self(0);
     /// Neither cell of the granule means anything: see the bytes.
     pub(super) const EXPANDED: Self =
-        Self((u64::MAX << STAMP_SHIFT) | (kind::EXPANDED << KIND_SHIFT) | 0xf);
+        Self(((STAMP_END as u64) << STAMP_SHIFT) | (kind::EXPANDED << KIND_SHIFT) | 0xf);
 
     /// The cell of an actor, its bytes not yet named.
     pub(super) fn of(actor: &Actor) -> Self {
@@ -76,11 +77,23 @@ impl Cell {
         Self(u64::from(floor) << STAMP_SHIFT)
     }
 
+    /// Whether all cells are ordered before something that knows stamps below that of `floor`.
+    pub(super) fn all_below(cells: &[Self], floor: Self) -> bool {
+        // The top bit of a cell is never set, so the difference is negative for each one below.
+        let differences = cells.iter().fold(u64::MAX, |all, c| all & c.0.wrapping_sub(floor.0));
+        cells.is_empty() || differences >> 63 == 1
+    }
+
+    /// The same for a lane that many further on, which must not pass the last.
+    pub(super) const fn further(self, lanes: usize) -> Self {
+        Self(self.0 + ((lanes as u64) << LANE_SHIFT))
+    }
+
     fn field(self, shift: u32, bits: u32) -> u64 {
         self.0 >> shift & ((1 << bits) - 1)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "29 bits")]
+    #[expect(clippy::cast_possible_truncation, reason = "28 bits")]
     pub(super) fn stamp(self) -> u32 {
         (self.0 >> STAMP_SHIFT) as u32
     }

@@ -14,7 +14,7 @@ use super::access::LANES;
 pub(super) type Known = [u32; LANES];
 
 /// Stamps at or above this are never handed out: see [`Clocks::is_exhausted`].
-pub(super) const STAMP_END: u32 = (1 << 29) - 1;
+pub(super) const STAMP_END: u32 = (1 << 28) - 1;
 
 /// The clocks of one block.
 #[derive(Debug)]

@@ -58,29 +58,19 @@ impl Shadow {
     }
 
     /// Whether everything in these granules is ordered before whoever has that floor.
-    pub(super) fn writes_below(&self, granules: std::ops::Range<usize>, floor: Cell) -> bool {
-        let newest = self.writes[granules].iter().fold(Cell::EMPTY, |max, &c| max.max(c));
-        newest < floor
+    pub(super) fn is_below(&self, granules: &std::ops::Range<usize>, floor: Cell) -> bool {
+        Cell::all_below(&self.writes[granules.clone()], floor)
+            && Cell::all_below(&self.reads[granules.clone()], floor)
     }
 
-    /// The same of reads.
-    pub(super) fn reads_below(&self, granules: std::ops::Range<usize>, floor: Cell) -> bool {
-        let newest = self.reads[granules].iter().fold(Cell::EMPTY, |max, &c| max.max(c));
-        newest < floor
+    /// The write cells of granules known to need no check.
+    pub(super) fn writes_mut(&mut self, granules: std::ops::Range<usize>) -> &mut [Cell] {
+        &mut self.writes[granules]
     }
 
-    /// Sets the write cells of whole granules, known to need no check.
-    pub(super) fn fill_writes(&mut self, start: usize, cells: impl Iterator<Item = Cell>) {
-        for (cell, new) in self.writes[start..].iter_mut().zip(cells) {
-            *cell = new;
-        }
-    }
-
-    /// The same of reads.
-    pub(super) fn fill_reads(&mut self, start: usize, cells: impl Iterator<Item = Cell>) {
-        for (cell, new) in self.reads[start..].iter_mut().zip(cells) {
-            *cell = new;
-        }
+    /// The read cells of granules whose writes are known to need no check.
+    pub(super) fn reads_mut(&mut self, granules: std::ops::Range<usize>) -> &mut [Cell] {
+        &mut self.reads[granules]
     }
 
     /// Records a read and says what write it is not ordered after. `lanes` are those of `MANY`.

@@ -52,6 +52,21 @@ impl Run {
         self.start.is_multiple_of(4) && self.length(width).is_multiple_of(4)
     }
 
+    /// All cells of a run of whole granules.
+    fn fill(&self, base: Cell, cells: &mut [Cell], width: usize) {
+        match width {
+            1 => step(base.with(self.first, kind::BYTES, 0xf), cells, 4),
+            2 => step(base.with(self.first, kind::HALVES, 0xf), cells, 2),
+            4 => step(base.with(self.first, kind::ONE, 0xf), cells, 1),
+            _ => {
+                let first = base.with(self.first, kind::ONE, 0xf);
+                for (lane, cells) in cells.chunks_mut(width / 4).enumerate() {
+                    cells.fill(first.further(lane));
+                }
+            }
+        }
+    }
+
     /// The cell of a granule.
     fn cell(&self, base: Cell, granule: usize, width: usize) -> Cell {
         let at = granule * 4;
@@ -64,6 +79,13 @@ impl Run {
             2 => base.with(lane(1), kind::HALVES, mask),
             _ => base.with(lane(width.trailing_zeros()), kind::ONE, mask),
         }
+    }
+}
+
+/// Each cell is that many lanes further on than the one before.
+fn step(first: Cell, cells: &mut [Cell], lanes: usize) {
+    for (k, cell) in cells.iter_mut().enumerate() {
+        *cell = first.further(k * lanes);
     }
 }
 
@@ -109,11 +131,9 @@ impl Shared {
         let floor = Cell::floor(by.clocks.floor(by.actor.warp));
         let granules = run.granules(by.width);
         if run.is_whole(by.width)
-            && self.shadow.writes_below(granules.clone(), floor)
-            && self.shadow.reads_below(granules.clone(), floor)
+            && self.shadow.is_below(&granules, floor)
         {
-            let start = granules.start;
-            self.shadow.fill_reads(start, granules.map(|g| run.cell(base, g, by.width)));
+            run.fill(base, self.shadow.reads_mut(granules), by.width);
         } else {
             for granule in granules {
                 let cell = run.cell(base, granule, by.width);
@@ -198,11 +218,9 @@ impl Shared {
         let floor = Cell::floor(by.clocks.floor(by.actor.warp));
         let granules = run.granules(by.width);
         if run.is_whole(by.width)
-            && self.shadow.writes_below(granules.clone(), floor)
-            && self.shadow.reads_below(granules.clone(), floor)
+            && self.shadow.is_below(&granules, floor)
         {
-            let start = granules.start;
-            self.shadow.fill_writes(start, granules.map(|g| run.cell(base, g, by.width)));
+            run.fill(base, self.shadow.writes_mut(granules), by.width);
         } else {
             for granule in granules {
                 let cell = run.cell(base, granule, by.width);
