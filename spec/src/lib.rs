@@ -18,6 +18,7 @@ pub mod expression;
 pub mod kernel;
 pub mod launch;
 pub mod math;
+pub mod matrix;
 pub mod outcome;
 pub mod record;
 pub mod space;
