@@ -379,11 +379,7 @@ fn line_of(function: &Function, blocks: &[Block], one: &Loop) -> Option<(u32, u3
     one.blocks.iter().find_map(|block| {
         let block = &blocks[*block as usize];
         let instructions = &function.instructions[block.start as usize..block.end as usize];
-        instructions.iter().find_map(|instruction| {
-            let outermost = function.location_chain(instruction).last()?;
-            let own =
-                function.location_chain(instruction).find(|one| one.file == outermost.file)?;
-            (own.line != 0).then_some((own.file, own.line))
-        })
+        let own = instructions.iter().find_map(|instruction| function.own_location(instruction));
+        own.map(|location| (location.file, location.line))
     })
 }

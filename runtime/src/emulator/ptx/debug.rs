@@ -40,6 +40,12 @@ impl Function {
             location.inlined_at.and_then(|id| self.location(id))
         })
     }
+
+    /// The innermost location with a line that is in the file of the outermost.
+    pub(super) fn own_location(&self, instruction: &Instruction) -> Option<&Location> {
+        let outermost = self.location_chain(instruction).last()?;
+        self.location_chain(instruction).find(|one| one.file == outermost.file && one.line != 0)
+    }
 }
 
 impl Module {
@@ -47,14 +53,22 @@ impl Module {
     ///
     /// The outermost call site lies in the kernel's body, hence in the author's file; code inlined
     /// from a toolkit header lies elsewhere, while a device function of the author's lies in the
-    /// same file and is the closer answer.
+    /// same file and is the closer answer. Where the compiler gives line 0 (code it moved or made),
+    /// the nearest instruction before that has a line stands in.
     #[must_use]
     pub fn author_location<'a>(
         &self,
         function: &'a Function,
         instruction: &Instruction,
     ) -> Option<&'a Location> {
-        let outermost = function.location_chain(instruction).last()?;
-        function.location_chain(instruction).find(|location| location.file == outermost.file)
+        if function.locations.is_empty() {
+            return None;
+        }
+        function.own_location(instruction).or_else(|| {
+            let position =
+                function.instructions.partition_point(|one| one.text.0 < instruction.text.0);
+            let before = function.instructions.get(..position)?;
+            before.iter().rev().find_map(|one| function.own_location(one))
+        })
     }
 }

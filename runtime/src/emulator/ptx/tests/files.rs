@@ -171,6 +171,34 @@ fn reads_inline_assembly() {
     insta::assert_snapshot!(describe(&module));
 }
 
+/// For `sm_100a` NVRTC has a younger compiler, which writes PTX in another style.
+#[test]
+fn reads_the_younger_compilers_style() {
+    let module = check_lossless(include_str!("fixtures/switch_sm_100a.ptx"));
+    insta::assert_snapshot!(describe(&module));
+}
+
+#[test]
+fn code_without_a_line_takes_the_line_before() {
+    let module = parse(include_str!("fixtures/switch_sm_100a.ptx")).unwrap();
+    let function = &module.functions[0];
+    let lineless: Vec<_> = function
+        .instructions
+        .iter()
+        .filter(|one| {
+            function.location_chain(one).last().is_some_and(|location| location.line == 0)
+        })
+        .collect();
+    assert!(!lineless.is_empty());
+    for instruction in lineless {
+        assert_eq!(
+            module.author_location(function, instruction).unwrap().line,
+            4,
+            "line of the `switch`"
+        );
+    }
+}
+
 #[test]
 fn reads_what_nvrtc_seldom_writes() {
     let module = parse(include_str!("fixtures/dispatch.ptx")).unwrap();
@@ -184,6 +212,7 @@ fn knows_every_word_nvrtc_wrote() {
         include_str!("fixtures/calls.ptx"),
         include_str!("fixtures/constants.ptx"),
         include_str!("fixtures/pipeline.ptx"),
+        include_str!("fixtures/switch_sm_100a.ptx"),
     ] {
         let module = parse(source).unwrap();
         for instruction in module.functions.iter().flat_map(|function| &function.instructions) {
