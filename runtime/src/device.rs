@@ -29,13 +29,15 @@ pub enum BufferContent {
         /// Size, bytes.
         size_bytes: u64,
     },
+    /// Filled before the launch, read and written freely, and returned among the outputs.
+    InOut(Arc<[u8]>),
 }
 
 impl BufferContent {
     /// Size, bytes.
     pub fn size_bytes(&self) -> u64 {
         match self {
-            Self::Input(bytes) => bytes.len() as u64,
+            Self::Input(bytes) | Self::InOut(bytes) => bytes.len() as u64,
             Self::Output { size_bytes } => *size_bytes,
         }
     }

@@ -17,7 +17,7 @@ use super::memory::{BlockMemory, BlockShape, FaultLog, GlobalMemory};
 use super::ptx;
 use super::report::{self, Reporter};
 use crate::device::{
-    BlockSelection, Device, DeviceError, Execution, ExecutionReport, OutputBuffer,
+    BlockSelection, BufferContent, Device, DeviceError, Execution, ExecutionReport, OutputBuffer,
 };
 
 /// Decoded programs kept.
@@ -227,13 +227,16 @@ fn finish(
 
 /// The report of a kernel that is not run: outputs of zeros that nobody wrote.
 fn refusal(execution: &Execution<'_>, findings: Vec<Finding>) -> ExecutionReport {
-    let outputs = execution.buffers.iter().filter_map(|buffer| match buffer.content {
-        crate::device::BufferContent::Input(_) => None,
-        crate::device::BufferContent::Output { size_bytes } => {
-            let size = usize::try_from(size_bytes).unwrap_or(0);
-            let written = vec![0; size.div_ceil(64)];
-            Some(OutputBuffer { name: buffer.name.clone(), bytes: vec![0; size], written })
-        }
+    let outputs = execution.buffers.iter().filter_map(|buffer| {
+        let bytes = match &buffer.content {
+            BufferContent::Input(_) => return None,
+            BufferContent::Output { size_bytes } => {
+                vec![0; usize::try_from(*size_bytes).unwrap_or(0)]
+            }
+            BufferContent::InOut(bytes) => bytes.to_vec(),
+        };
+        let written = vec![0; bytes.len().div_ceil(64)];
+        Some(OutputBuffer { name: buffer.name.clone(), bytes, written })
     });
     ExecutionReport { outputs: outputs.collect(), counters: None, findings, blocks_run: 0 }
 }

@@ -13,7 +13,7 @@ use crate::device::{Buffer, BufferContent, OutputBuffer};
 use super::fault::{FaultLog, Place};
 use super::releases::Releases;
 use super::shared::at;
-use super::store::Store;
+use super::store::{Image, Store};
 
 /// Where the first buffer may lie.
 const HEAP: u64 = 0x0000_2000_0000_0000;
@@ -70,7 +70,11 @@ impl GlobalMemory {
             let (content, is_output) = match &buffer.content {
                 BufferContent::Input(bytes) => (Content::Input(Arc::clone(bytes)), false),
                 BufferContent::Output { size_bytes } => {
-                    (Content::Writable(Store::new(at(*size_bytes))), true)
+                    (Content::Writable(Store::new(at(*size_bytes), Image::None)), true)
+                }
+                BufferContent::InOut(bytes) => {
+                    let image = Image::Shared(Arc::clone(bytes));
+                    (Content::Writable(Store::new(bytes.len(), image)), true)
                 }
             };
             let size = buffer.content.size_bytes();
@@ -89,7 +93,7 @@ impl GlobalMemory {
     pub fn add_variable(&mut self, variable: &Variable<'_>) -> u64 {
         let zeros = vec![0; at(variable.size)];
         let content = if variable.writable {
-            Content::Writable(Store::with_image(zeros))
+            Content::Writable(Store::new(zeros.len(), Image::Own(zeros)))
         } else {
             Content::Constant(zeros)
         };
