@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use ridge_compiler::cache::Cache;
 use ridge_compiler::campaign::Compiler;
-use ridge_compiler::cuda::{Bindings, Sources, Unit};
+use ridge_compiler::cuda::{Sources, Unit};
 use ridge_compiler::pool::{CompilePool, PoolConfig, WorkerCommand};
 use ridge_compiler::toolchain::{NoProgress, SearchPaths, ensure};
 use ridge_spec::target::Architecture;
@@ -109,8 +109,7 @@ fn candidates(sources: &Arc<Sources>) -> Vec<Unit> {
                             "rmsnorm<__nv_bfloat16, 4096, {threads}, {rows}, {vector}, Hold::{hold}, \
                              Weights::{weights}, 1>"
                         );
-                        let unit =
-                            Unit::new(Arc::clone(sources), &entry, &[], &Bindings::new(), target);
+                        let unit = Unit::new(Arc::clone(sources), &entry, &[], &[], target);
                         units.extend(unit);
                     }
                 }

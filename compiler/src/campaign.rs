@@ -13,7 +13,6 @@ use crate::pool::{Compilation, CompilePool, PoolConfig, PoolError};
 /// Compiles units: from the cache where it can, by the pool where it must.
 pub struct Compiler {
     cache: Option<Cache>,
-    toolkit_name: String,
     config: PoolConfig,
     /// Started by the first unit that is not cached.
     pool: Option<CompilePool>,
@@ -54,7 +53,6 @@ impl Compiler {
     pub fn new(config: PoolConfig, cache: Option<Cache>) -> Self {
         Self {
             cache,
-            toolkit_name: config.toolkit.name(),
             config,
             pool: None,
             ready: VecDeque::new(),
@@ -67,7 +65,7 @@ impl Compiler {
 
     /// Asks for a unit; its result comes from [`Compiler::recv`] with `id`.
     pub fn submit(&mut self, id: u64, unit: Unit) {
-        let key = unit.key(&self.toolkit_name);
+        let key = unit.key(&self.config.toolkit);
         if let Some(waiting) = self.waiting.get_mut(&key) {
             waiting.push(id);
             self.counts.shared += 1;
@@ -124,7 +122,7 @@ impl Compiler {
     /// As [`Compiler::recv`].
     pub fn compile(&mut self, unit: Unit) -> Result<Result<Artifact, Rejection>, PoolError> {
         let mut others = VecDeque::new();
-        let key = unit.key(&self.toolkit_name);
+        let key = unit.key(&self.config.toolkit);
         self.submit(u64::MAX, unit);
         let result = loop {
             match self.recv()? {

@@ -23,3 +23,6 @@ mod nvrtc;
 pub mod pool;
 pub mod toolchain;
 pub mod worker;
+
+#[cfg(test)]
+mod error_tests;

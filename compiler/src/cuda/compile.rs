@@ -34,6 +34,8 @@ impl FrontEnd {
             "--no-source-include",
             // Names of internal symbols would otherwise hold the process's number.
             "--frandom-seed=ridge",
+            // A cache of NVRTC's own would hide what compiling costs, in files nobody asked for.
+            "--no-cache",
         ];
         let mut isolation = Vec::new();
         let (major, _) = nvrtc.version()?;

@@ -7,9 +7,9 @@ pub mod options;
 mod ptx;
 mod scan;
 mod source;
-mod template;
+mod spelling;
 mod unit;
 
 pub use source::{SourceError, Sources};
-pub use template::{Bindings, TemplateError, cuda_type, macro_name};
+pub use spelling::cuda_type;
 pub use unit::Unit;

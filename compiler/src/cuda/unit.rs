@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use ridge_spec::digest::Digest;
+use ridge_spec::kernel::{Bindings, Instance, KernelSpec, Language};
 use ridge_spec::outcome::{CompilerMessage, Rejection, Severity};
+use ridge_spec::space::Candidate;
 use ridge_spec::target::Architecture;
 use serde::{Deserialize, Serialize};
 
 use super::options;
 use super::source::Sources;
-use super::template::{Bindings, is_entry};
+use super::spelling::{cuda_type, is_entry, macro_text};
+use crate::toolchain::Toolkit;
 
 /// Counts up when the same inputs would come out as other bytes: when the options that are
 /// always given change, or what is done to PTX.
@@ -27,37 +30,69 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// Puts a unit together. `entry` and `options` are the spec's templates; the names in
-    /// `bindings` also become macros, those that the sources mention: a parameter that only the
+    /// The unit of one candidate of a spec whose kernel is CUDA C++.
+    ///
+    /// Types, specialized axes and parameters are put into the spec's entry and options, and
+    /// become macros `RIDGE_<NAME>`, those that the sources mention: a parameter that only the
     /// launch uses does not cost a compilation for each of its values.
     ///
     /// # Errors
-    /// A [`Rejection::Compile`] that names the template or option at fault. (Of the spec, not the
-    /// compiler: nothing has been run.)
+    /// A [`Rejection::Compile`] that names the entry or option at fault; nothing has been run.
+    pub fn of_candidate(
+        spec: &KernelSpec,
+        sources: Arc<Sources>,
+        instance: &Instance,
+        candidate: &Candidate,
+        target: Architecture,
+    ) -> Result<Self, Rejection> {
+        let Language::Cuda { entry, options, .. } = &spec.language else {
+            return Err(refused(&format!("`{}` has no CUDA source", spec.name)));
+        };
+        let bindings = spec.bindings(instance, candidate);
+        let expand = |template: &String| {
+            let spell = |dtype| cuda_type(dtype).to_owned();
+            bindings.expand(template, spell).map_err(|error| refused(&error))
+        };
+        let options = options.iter().map(expand).collect::<Result<Vec<_>, _>>()?;
+        let macros: Vec<(String, String)> = bindings
+            .iter()
+            .map(|(name, binding)| (Bindings::macro_name(name), macro_text(binding)))
+            .collect();
+        Self::new(sources, &expand(entry)?, &options, &macros, target)
+    }
+
+    /// Puts a unit together from concrete texts: a C++ name expression, options of the
+    /// allow-list ([`options::allowed`]), and macros with their definitions.
+    ///
+    /// # Errors
+    /// As [`Unit::of_candidate`].
     pub fn new(
         sources: Arc<Sources>,
         entry: &str,
         options: &[String],
-        bindings: &Bindings,
+        macros: &[(String, String)],
         target: Architecture,
     ) -> Result<Self, Rejection> {
-        let entry_text = bindings.expand(entry).map_err(|error| refused(&error))?;
-        if !is_entry(&entry_text) {
-            return Err(refused(&format!("the entry `{entry_text}` is not a C++ name expression")));
+        if !is_entry(entry) {
+            return Err(refused(&format!("the entry `{entry}` is not a C++ name expression")));
         }
         let mut given = Vec::new();
         for option in options {
-            let option = bindings.expand(option).map_err(|error| refused(&error))?;
-            given.extend(options::allowed(&option).map_err(|error| refused(&error))?);
+            given.extend(options::allowed(option).map_err(|error| refused(&error))?);
         }
         let mentioned = sources.macros_mentioned();
-        for (name, text) in bindings.macros() {
-            if mentioned.as_ref().is_none_or(|mentioned| mentioned.contains(name.as_str())) {
-                given.push(format!("-D{name}={text}"));
+        for (name, text) in macros {
+            if mentioned.as_ref().is_some_and(|mentioned| !mentioned.contains(name.as_str())) {
+                continue;
             }
+            // In an `#if` it would tell which files exist.
+            if text.contains("__has") {
+                return Err(refused(&format!("the macro `{name}` may not be `{text}`")));
+            }
+            given.push(format!("-D{name}={text}"));
         }
         drop(mentioned);
-        Ok(Self { sources, entry: entry_text, options: given, target })
+        Ok(Self { sources, entry: entry.to_owned(), options: given, target })
     }
 
     /// The name expression that is compiled.
@@ -70,12 +105,14 @@ impl Unit {
         self.target
     }
 
-    /// Digest of everything that decides the result; `toolkit` is [`crate::toolchain::Toolkit::name`].
-    pub fn key(&self, toolkit: &str) -> Digest {
+    /// Digest of everything that decides the result.
+    pub fn key(&self, toolkit: &Toolkit) -> Digest {
+        let (toolkit, headers) = (toolkit.name(), toolkit.headers.to_string());
         let target = self.target.to_string();
         let mut parts: Vec<(&str, &[u8])> = vec![
             ("format", FORMAT),
             ("toolkit", toolkit.as_bytes()),
+            ("headers", headers.as_bytes()),
             ("target", target.as_bytes()),
             ("entry", self.entry.as_bytes()),
             ("source", self.sources.name.as_bytes()),

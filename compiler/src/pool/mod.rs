@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -111,6 +112,7 @@ pub struct CompilePool {
     results: Receiver<(u64, Compilation)>,
     n_pending: usize,
     slots: Vec<JoinHandle<()>>,
+    closed: Arc<AtomicBool>,
 }
 
 struct Shared {
@@ -131,14 +133,15 @@ impl CompilePool {
             Arc::new(Shared { queue: Mutex::new(Queue::default()), changed: Condvar::new() });
         let (sender, results) = channel();
         let config = Arc::new(config);
+        let closed = Arc::new(AtomicBool::new(false));
         let slots = (0..config.n_workers.get())
             .map(|_| {
                 let (shared, sender) = (Arc::clone(&shared), sender.clone());
-                let slot = Slot::new(Arc::clone(&config));
+                let slot = Slot::new(Arc::clone(&config), Arc::clone(&closed));
                 thread::spawn(move || serve_queue(&shared, slot, &sender))
             })
             .collect();
-        Self { shared, results, n_pending: 0, slots }
+        Self { shared, results, n_pending: 0, slots, closed }
     }
 
     /// Queues a unit; its result comes with `id`.
@@ -175,6 +178,7 @@ impl CompilePool {
 impl Drop for CompilePool {
     /// Kills the workers; what is pending is given up.
     fn drop(&mut self) {
+        self.closed.store(true, Ordering::Relaxed);
         {
             let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
             queue.waiting.clear();

@@ -4,9 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ridge_spec::artifact::Artifact;
 use ridge_spec::outcome::{Limit, Phase, Rejection};
@@ -18,32 +19,38 @@ use crate::worker::protocol::{Answer, Greeting, Setup, from_hex};
 /// Time to load NVRTC: a cold disk reads its 110 MB slowly.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
+/// How often a waiting slot looks whether its pool is being dropped.
+const CLOSE_POLL: Duration = Duration::from_millis(50);
+
 /// What a dying worker said that is kept, at most.
 const STDERR_BYTES_MAX: u64 = 4096;
 
 /// A place in the pool; its process is started on first use and after each death.
 pub(super) struct Slot {
     config: Arc<PoolConfig>,
+    /// Set when the pool is dropped: whatever is being compiled is given up.
+    closed: Arc<AtomicBool>,
     process: Option<Process>,
 }
 
 impl Slot {
-    pub(super) fn new(config: Arc<PoolConfig>) -> Self {
-        Self { config, process: None }
+    pub(super) fn new(config: Arc<PoolConfig>, closed: Arc<AtomicBool>) -> Self {
+        Self { config, closed, process: None }
     }
 
     /// Compiles one unit. A worker that hangs or dies over it is the candidate's rejection.
     pub(super) fn compile(&mut self, unit: &Unit) -> Compilation {
         let mut process = match self.process.take() {
             Some(process) => process,
-            None => Process::start(&self.config)?,
+            None => Process::start(&self.config, &self.closed)?,
         };
         let request = serde_json::to_vec(unit).unwrap_or_default();
-        let line = match process.ask(&request, self.config.time_limit) {
+        let line = match process.ask(&request, self.config.time_limit, &self.closed) {
             Ok(line) => line,
             Err(Silence::TimedOut) => {
                 return Ok(Err(ran_out(Limit::TimeNs(nanoseconds(self.config.time_limit)))));
             }
+            Err(Silence::Closed) => return Err(self.worker_error("the pool is closed")),
             Err(Silence::Died) => return Ok(Err(self.post_mortem(process))),
         };
         let answer = serde_json::from_str(&line)
@@ -128,6 +135,7 @@ fn worker_error(config: &PoolConfig, message: &str) -> PoolError {
 enum Silence {
     TimedOut,
     Died,
+    Closed,
 }
 
 /// A running worker. Dropping it kills it.
@@ -139,10 +147,12 @@ struct Process {
 }
 
 impl Process {
-    fn start(config: &PoolConfig) -> Result<Self, PoolError> {
+    fn start(config: &PoolConfig, closed: &AtomicBool) -> Result<Self, PoolError> {
         let failed = |error: std::io::Error| worker_error(config, &error.to_string());
         let mut child = Command::new(&config.worker.program)
             .args(&config.worker.arguments)
+            // NVRTC takes flags from variables; what is compiled is decided by the unit alone.
+            .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -164,21 +174,22 @@ impl Process {
         });
         let stderr = stderr.map(|stderr| thread::spawn(move || read_some(stderr)));
         let mut process = Self { child, input, lines, stderr };
-        process.greet(config)?;
+        process.greet(config, closed)?;
         Ok(process)
     }
 
-    fn greet(&mut self, config: &PoolConfig) -> Result<(), PoolError> {
+    fn greet(&mut self, config: &PoolConfig, closed: &AtomicBool) -> Result<(), PoolError> {
         let setup = Setup {
             toolkit: config.toolkit.clone(),
             memory_limit_bytes: config.memory_limit_bytes,
         };
         let line = serde_json::to_vec(&setup).unwrap_or_default();
-        let answer = match self.ask(&line, START_LIMIT) {
+        let answer = match self.ask(&line, START_LIMIT, closed) {
             Ok(answer) => answer,
             Err(Silence::TimedOut) => {
                 return Err(worker_error(config, "it does not get ready in two minutes"));
             }
+            Err(Silence::Closed) => return Err(worker_error(config, "the pool is closed")),
             Err(Silence::Died) => {
                 let how = self.child.wait().map_or_else(|error| error.to_string(), describe);
                 let said = self.last_words();
@@ -196,7 +207,12 @@ impl Process {
     }
 
     /// Sends a line and waits for one.
-    fn ask(&mut self, request: &[u8], limit: Duration) -> Result<String, Silence> {
+    fn ask(
+        &mut self,
+        request: &[u8],
+        limit: Duration,
+        closed: &AtomicBool,
+    ) -> Result<String, Silence> {
         let sent = self
             .input
             .write_all(request)
@@ -205,10 +221,21 @@ impl Process {
         if sent.is_err() {
             return Err(Silence::Died);
         }
-        self.lines.recv_timeout(limit).map_err(|error| match error {
-            RecvTimeoutError::Timeout => Silence::TimedOut,
-            RecvTimeoutError::Disconnected => Silence::Died,
-        })
+        let started = Instant::now();
+        loop {
+            let left = limit.saturating_sub(started.elapsed());
+            match self.lines.recv_timeout(left.min(CLOSE_POLL)) {
+                Ok(line) => return Ok(line),
+                Err(RecvTimeoutError::Disconnected) => return Err(Silence::Died),
+                Err(RecvTimeoutError::Timeout) if closed.load(Ordering::Relaxed) => {
+                    return Err(Silence::Closed);
+                }
+                Err(RecvTimeoutError::Timeout) if left <= CLOSE_POLL => {
+                    return Err(Silence::TimedOut);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// What a dead worker wrote to its standard error, in one line.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ridge_spec::digest::Digest;
+
 use super::install::installed_folder;
 use super::search::SearchPaths;
 use super::version::version_of;
@@ -117,7 +119,8 @@ fn complete(nvrtc: PathBuf, folder: &Path, origin: Origin) -> Result<Toolkit, St
     if major < MAJOR_MIN {
         return Err(format!("version {version} is older than {MAJOR_MIN}.0"));
     }
-    Ok(Toolkit { nvrtc, builtins, include_folders, version, origin })
+    let headers = digest_of_headers(&include_folders);
+    Ok(Toolkit { nvrtc, builtins, include_folders, version, headers, origin })
 }
 
 /// The header folders that belong to the library folder `folder`: a toolkit's own, the Python
@@ -150,6 +153,31 @@ fn include_folders(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// Digests names and sizes; reading the contents would take longer than the compilation.
+fn digest_of_headers(include_folders: &[PathBuf]) -> Digest {
+    let mut listing = String::new();
+    for folder in include_folders {
+        let mut files = Vec::new();
+        list_files(folder, "", &mut files);
+        files.sort();
+        for (name, size) in files {
+            listing.push_str(&format!("{name} {size}\n"));
+        }
+    }
+    Digest::of(listing.as_bytes())
+}
+
+fn list_files(folder: &Path, prefix: &str, files: &mut Vec<(String, u64)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let name = format!("{prefix}/{}", entry.file_name().to_string_lossy());
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => list_files(&entry.path(), &name, files),
+            Ok(metadata) => files.push((name, metadata.len())),
+            Err(_) => {}
+        }
+    }
 }
 
 /// The library of that base name with the highest version suffix in `folder`.

@@ -10,6 +10,7 @@ mod version;
 
 use std::path::PathBuf;
 
+use ridge_spec::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 pub use discover::{Looked, discover};
@@ -30,6 +31,9 @@ pub struct Toolkit {
     pub include_folders: Vec<PathBuf>,
     /// NVRTC's version, such as `13.0.88`.
     pub version: String,
+    /// Digest of the names and sizes of all headers: the versions of the packages that they come
+    /// from are not NVRTC's.
+    pub headers: Digest,
     /// Where it was found.
     pub origin: Origin,
 }

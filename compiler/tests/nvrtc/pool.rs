@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ridge_compiler::cache::Cache;
 use ridge_compiler::campaign::{Compiler, Counts};
-use ridge_compiler::cuda::{Bindings, Sources, Unit};
+use ridge_compiler::cuda::{Sources, Unit};
 use ridge_compiler::pool::{CompilePool, PoolConfig, WorkerCommand};
 use ridge_spec::outcome::{Limit, Phase, Rejection};
 
@@ -147,10 +147,9 @@ fn compiles_once_what_differs_only_at_launch() {
     let sources = Arc::new(Sources::from_text("k.cu", text, &toolkit.include_folders).unwrap());
     let mut compiler = Compiler::new(config(toolkit, 1), None);
     for (id, (tile, rows_per_block)) in (0..).zip([(1, 1), (1, 2), (2, 1), (2, 2)]) {
-        let mut bindings = Bindings::new();
-        bindings.integer("tile", tile);
-        bindings.integer("rows_per_block", rows_per_block);
-        let unit = Unit::new(Arc::clone(&sources), "k", &[], &bindings, sm_90a()).unwrap();
+        let macros = [("RIDGE_TILE", tile), ("RIDGE_ROWS_PER_BLOCK", rows_per_block)]
+            .map(|(name, value): (&str, i32)| (name.to_owned(), value.to_string()));
+        let unit = Unit::new(Arc::clone(&sources), "k", &[], &macros, sm_90a()).unwrap();
         compiler.submit(id, unit);
     }
     assert_eq!(compiler.n_pending(), 4);
@@ -171,4 +170,16 @@ fn keeps_going_where_the_cache_cannot_be_written() {
     let mut compiler = Compiler::new(config(toolkit, 1), Some(Cache::new(folder.path())));
     assert!(compiler.compile(unit(toolkit, GOOD, "k<1>", &[])).unwrap().is_ok());
     assert_eq!(compiler.cache_error().unwrap().code(), "cache.unusable");
+}
+
+#[test]
+fn dropping_the_pool_gives_up_what_is_being_compiled() {
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
+    let endless_limit = Duration::from_secs(3600);
+    let config = PoolConfig { time_limit: endless_limit, ..config(toolkit, 1) };
+    let mut pool = CompilePool::new(config);
+    pool.submit(1, unit(toolkit, &endless(), "k", &[]));
+    pool.submit(2, unit(toolkit, GOOD, "k<1>", &[]));
+    // The test ends only if this does.
+    drop(pool);
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ridge_compiler::campaign::Compiler;
-use ridge_compiler::cuda::{Bindings, Sources, Unit};
+use ridge_compiler::cuda::{Sources, Unit};
 use ridge_compiler::pool::{PoolConfig, WorkerCommand};
 use ridge_compiler::toolchain::{NoProgress, SearchPaths, Toolkit, ensure};
 use ridge_spec::artifact::Artifact;
@@ -46,7 +46,7 @@ pub(crate) fn sm_90a() -> Architecture {
 pub(crate) fn unit(toolkit: &Toolkit, text: &str, entry: &str, options: &[&str]) -> Unit {
     let sources = Sources::from_text("kernel.cu", text, &toolkit.include_folders).unwrap();
     let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-    Unit::new(Arc::new(sources), entry, &options, &Bindings::new(), sm_90a()).unwrap()
+    Unit::new(Arc::new(sources), entry, &options, &[], sm_90a()).unwrap()
 }
 
 /// Writes files below `folder`.
