@@ -47,7 +47,7 @@ impl<F: Fn(usize, &mut ExecutionReport) + Send + Sync> Device for FakeDevice<F> 
         let mut output = None;
         for buffer in execution.buffers {
             match &buffer.content {
-                BufferContent::Input(bytes) => {
+                BufferContent::Input(bytes) | BufferContent::InOut(bytes) => {
                     let values = decode_slice(buffer.dtype, bytes);
                     inputs.push(values.into_iter().map(|v| v as f32).collect());
                 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 use ridge_spec::kernel::{Instance, KernelSpec};
-use ridge_spec::outcome::InputsUsed;
+use ridge_spec::outcome::{InputsUsed, ToleranceUsed};
 
 use super::compare::{Expected, ExpectedValues};
 use super::distribution::Distribution;
@@ -22,6 +22,8 @@ const N_NEARBY: u64 = 3;
 const NEARBY: f64 = 1.0 / (1 << 22) as f64;
 /// How much more than the largest difference seen nearby is nobody's fault.
 const SLACK: f64 = 6.0;
+/// Elements side by side that share what was seen.
+const NEIGHBOURS: usize = 32;
 
 /// Inputs and the outputs they should give.
 #[derive(Debug)]
@@ -116,7 +118,10 @@ impl ReferenceSet {
     /// # Errors
     /// When the reference fails.
     pub fn tolerant<'a>(&self, case: &'a Case) -> Result<Option<&'a [Expected]>, ReferenceError> {
-        if !case.ill_conditioned || !self.reference.is_function() {
+        // Where bits must agree there is nothing to be lenient about.
+        let tolerance = self.problem.tolerance;
+        let is_exact = tolerance.absolute == 0.0 && tolerance.relative == 0.0;
+        if is_exact || !case.ill_conditioned || !self.reference.is_function() {
             return Ok(None);
         }
         let tolerant = case.tolerant.get_or_init(|| apart(|| self.make_tolerant(case)));
@@ -173,17 +178,35 @@ impl ReferenceSet {
                 slack.par_iter_mut().enumerate().for_each(|(index, slack)| {
                     let difference = (moved.get(index) - expected.values.get(index)).abs();
                     // A NaN says nothing.
-                    *slack = slack.max((SLACK * difference) as f32);
+                    *slack = slack.max(difference as f32);
                 });
             }
         }
-        for (expected, slack) in expected.iter_mut().zip(slacks) {
+        for (expected, mut slack) in expected.iter_mut().zip(slacks) {
             if matches!(expected.values, ExpectedValues::Real(_)) {
+                level(&mut slack, &expected.values, self.problem.tolerance);
                 expected.slack = Some(Arc::new(slack));
             }
         }
         Ok(expected)
     }
+}
+
+/// Turns the largest differences seen nearby into slack. An element may have been lucky each time,
+/// so neighbours share the largest of their differences, each measured in its own tolerance.
+fn level(differences: &mut [f32], expected: &ExpectedValues, tolerance: ToleranceUsed) {
+    let bound = |index: usize| {
+        let relative = tolerance.relative * expected.get(index).abs();
+        relative.max(tolerance.absolute).clamp(f64::from(f32::MIN_POSITIVE), f64::MAX)
+    };
+    differences.par_chunks_mut(NEIGHBOURS).enumerate().for_each(|(chunk, differences)| {
+        let first = chunk * NEIGHBOURS;
+        let ratios = differences.iter().zip(first..).map(|(d, index)| f64::from(*d) / bound(index));
+        let most = ratios.fold(0.0, f64::max);
+        for (difference, index) in differences.iter_mut().zip(first..) {
+            *difference = (SLACK * most * bound(index)) as f32;
+        }
+    });
 }
 
 /// The values of a float tensor, each moved a little; `None` for other types.
