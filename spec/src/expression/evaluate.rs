@@ -39,32 +39,41 @@ impl<'a> From<&'a Value> for Operand<'a> {
 }
 
 /// The value of the last node. `load` gives the value of a variable by its index; `results` is
-/// room that callers in a hurry use again.
+/// room for those of the others.
 pub(crate) fn run<'a>(
     nodes: &'a [Node],
     load: impl Fn(usize) -> Operand<'a>,
     results: &mut Vec<Operand<'a>>,
 ) -> Operand<'a> {
     results.clear();
-    for (at, node) in nodes.iter().enumerate() {
-        let at = u32::try_from(at).unwrap_or(u32::MAX);
-        let result = match &node.kind {
-            NodeKind::Integer(value) => Operand::Integer(*value),
-            NodeKind::Text(text) => Operand::Text(text),
-            NodeKind::Variable(variable) => match load(*variable as usize) {
-                Operand::Fault(fault, _) => Operand::Fault(fault, at),
-                value => value,
-            },
-            NodeKind::Unary(operation, operand) => {
-                apply_unary(*operation, results[*operand as usize], at)
-            }
-            NodeKind::Binary(operation, left, right) => {
-                apply_binary(*operation, results[*left as usize], results[*right as usize], at)
-            }
-        };
-        results.push(result);
+    for at in 0..nodes.len() {
+        results.push(step(nodes, at, &load, results));
     }
     results.last().copied().unwrap_or(Operand::Integer(0))
+}
+
+/// The value of one node, from those of the nodes before it.
+pub(crate) fn step<'a>(
+    nodes: &'a [Node],
+    at: usize,
+    load: impl Fn(usize) -> Operand<'a>,
+    results: &[Operand<'a>],
+) -> Operand<'a> {
+    let number = u32::try_from(at).unwrap_or(u32::MAX);
+    match &nodes[at].kind {
+        NodeKind::Integer(value) => Operand::Integer(*value),
+        NodeKind::Text(text) => Operand::Text(text),
+        NodeKind::Variable(variable) => match load(*variable as usize) {
+            Operand::Fault(fault, _) => Operand::Fault(fault, number),
+            value => value,
+        },
+        NodeKind::Unary(operation, operand) => {
+            apply_unary(*operation, results[*operand as usize], number)
+        }
+        NodeKind::Binary(operation, left, right) => {
+            apply_binary(*operation, results[*left as usize], results[*right as usize], number)
+        }
+    }
 }
 
 fn apply_unary(operation: Unary, operand: Operand<'_>, at: u32) -> Operand<'_> {

@@ -29,7 +29,9 @@ impl Interval {
 
     const CONDITION: Self = Self::new(0, 1);
 
-    const UNKNOWN: Self = Self { low: i64::MIN, high: i64::MAX, may_fault: true, text: false };
+    /// Anything, or a fault.
+    pub(crate) const UNKNOWN: Self =
+        Self { low: i64::MIN, high: i64::MAX, may_fault: true, text: false };
 
     /// Whether the value is false wherever it is looked at, and never a fault.
     pub(crate) const fn is_false(self) -> bool {
@@ -71,26 +73,19 @@ impl Interval {
     }
 }
 
-/// Bounds of the last node; `load` bounds a variable by its index, and `results` is room to reuse.
+/// Bounds of one node, from those of its variable or of the nodes before it.
 pub(crate) fn bound(
-    nodes: &[Node],
+    node: &Node,
     load: impl Fn(usize) -> Interval,
-    results: &mut Vec<Interval>,
+    operand: impl Fn(u32) -> Interval,
 ) -> Interval {
-    results.clear();
-    for node in nodes {
-        let result = match &node.kind {
-            NodeKind::Integer(value) => Interval::new(*value, *value),
-            NodeKind::Text(_) => Interval::TEXT,
-            NodeKind::Variable(variable) => load(*variable as usize),
-            NodeKind::Unary(operation, operand) => unary(*operation, results[*operand as usize]),
-            NodeKind::Binary(operation, left, right) => {
-                binary(*operation, results[*left as usize], results[*right as usize])
-            }
-        };
-        results.push(result);
+    match &node.kind {
+        NodeKind::Integer(value) => Interval::new(*value, *value),
+        NodeKind::Text(_) => Interval::TEXT,
+        NodeKind::Variable(variable) => load(*variable as usize),
+        NodeKind::Unary(operation, a) => unary(*operation, operand(*a)),
+        NodeKind::Binary(operation, a, b) => binary(*operation, operand(*a), operand(*b)),
     }
-    results.last().copied().unwrap_or(Interval::UNKNOWN)
 }
 
 fn unary(operation: Unary, a: Interval) -> Interval {
@@ -263,7 +258,11 @@ mod tests {
                 .map(|name| usize::from(name.as_bytes()[0] - b'a'))
                 .collect();
             let ranges = |v: usize| Interval::new(lows[index[v]], lows[index[v]] + widths[index[v]]);
-            let bounds = bound(expression.nodes(), ranges, &mut Vec::new());
+            let mut intervals: Vec<Interval> = Vec::new();
+            for node in expression.nodes() {
+                intervals.push(bound(node, ranges, |at| intervals[at as usize]));
+            }
+            let bounds = *intervals.last().unwrap();
             for a in 0..=widths[0] { for b in 0..=widths[1] { for c in 0..=widths[2] {
                 let point = [lows[0] + a, lows[1] + b, lows[2] + c];
                 let load = |v: usize| Operand::Integer(point[index[v]]);

@@ -31,7 +31,7 @@ mod value;
 
 use std::fmt;
 
-pub(crate) use evaluate::{Fault, Operand, run};
+pub(crate) use evaluate::{Fault, Operand, run, step};
 pub(crate) use interval::{Interval, bound};
 pub use origin::Origin;
 pub use scope::{DEVICE_NAMES, Scope};

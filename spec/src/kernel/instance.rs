@@ -174,7 +174,7 @@ impl KernelSpec {
         let own = || self.axes.iter().filter(|(_, kind)| !matches!(kind, AxisKind::Derived(_)));
         let fail = |code: &str, message: String| Err(Diagnostic::new(code, message));
         let name = &workload.name;
-        for axis in own().map(|(axis, _)| axis).filter(|axis| !workload.axes.contains_key(*axis)) {
+        if let Some((axis, _)) = own().find(|(axis, _)| !workload.axes.contains_key(*axis)) {
             return fail("spec.workload-axis", format!("workload `{name}` gives no `{axis}`"));
         }
         for axis in workload.axes.keys() {
@@ -227,6 +227,9 @@ impl KernelSpec {
             scope.set_type(name, *dtype);
         }
         for (name, extent) in &workload.axes {
+            if *extent < 1 {
+                return Err(extent_fault(name, *extent, workload));
+            }
             scope.set(name, *extent);
         }
         let mut open: Vec<(&str, &IntegerExpression)> = Vec::new();
@@ -256,15 +259,12 @@ impl KernelSpec {
             }
             open = blocked;
         }
-        let mut axes = IndexMap::new();
-        for name in self.axes.keys() {
-            let extent = scope.get(name).and_then(|value| value.as_integer()).unwrap_or(0);
-            if extent < 1 {
-                return Err(extent_fault(name, extent, workload));
-            }
-            axes.insert(name.clone(), extent);
-        }
-        Ok(axes)
+        let extent = |name: &String| {
+            let extent = scope.get(name).and_then(|value| value.as_integer());
+            // The workload was checked to give every axis that is not derived.
+            (name.clone(), extent.unwrap_or(1))
+        };
+        Ok(self.axes.keys().map(extent).collect())
     }
 
     /// A scope of axes and types, without a device.
@@ -327,7 +327,10 @@ impl KernelSpec {
     ) -> Result<u64, Diagnostic> {
         match self.cost.as_ref().and_then(|cost| cost.bytes_min.as_ref()) {
             Some(expression) => cost(expression, scope),
-            None => Ok(inputs.iter().chain(outputs).map(TensorSpec::size_bytes).sum()),
+            None => {
+                let sizes = inputs.iter().chain(outputs).map(TensorSpec::size_bytes);
+                Ok(sizes.fold(0, u64::saturating_add))
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use super::{SearchSpace, values_of};
 use crate::diagnostic::Diagnostic;
 use crate::expression::{IntegerExpression, Scope};
 
-/// Checks that one question about a set of constraints may take.
+/// Checks that all questions about sets of constraints may take together.
 const CHECKS_LIMIT: u64 = 1 << 22;
 
 /// Most constraints among which a smallest conflict is looked for: the search is quadratic.
@@ -15,7 +15,9 @@ const SEARCHED: usize = 64;
 /// everything alone, or else a set of which none can be left out.
 pub(super) fn explain(space: &SearchSpace, scope: &Scope) -> Diagnostic {
     let n = space.constraints.len();
-    let empty = |chosen: &[usize]| satisfiable(space, scope, chosen, CHECKS_LIMIT) == Some(false);
+    let mut n_checks_left = CHECKS_LIMIT;
+    let mut empty =
+        |chosen: &[usize]| satisfiable(space, scope, chosen, &mut n_checks_left) == Some(false);
     let alone: Vec<usize> = (0..n).filter(|&i| empty(&[i])).collect();
     if let Some(&first) = alone.first() {
         let texts = quoted(space, &alone);
@@ -33,7 +35,8 @@ pub(super) fn explain(space: &SearchSpace, scope: &Scope) -> Diagnostic {
     }
     let last = conflict.last().copied().unwrap_or(0);
     let texts = quoted(space, &conflict);
-    diagnostic(space, scope, last, format!("no candidate satisfies {texts} together"))
+    let together = if conflict.len() == 1 { "" } else { " together" };
+    diagnostic(space, scope, last, format!("no candidate satisfies {texts}{together}"))
 }
 
 fn quoted(space: &SearchSpace, chosen: &[usize]) -> String {

@@ -7,6 +7,7 @@
 mod candidate;
 mod conflict;
 mod legal;
+mod ready;
 mod solve;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,9 @@
 //! What the tests of specs share: an example, a device, and a plain way to draw diagnostics.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub(crate) mod mutation;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -71,7 +71,9 @@ pub(super) fn check(context: &Context, wire: &v1::Spec) -> Declared {
     }
     if wire.outputs.is_empty() {
         declared.incomplete = true;
-        context.report("spec.output", &(0..0), "the spec declares no outputs".to_owned());
+        let message = "the spec declares no outputs".to_owned();
+        let hint = "add `[outputs]` with the tensors that the kernel writes";
+        context.push(context.at("spec.output", &(0..0), message).hint(hint));
     }
     declared
 }

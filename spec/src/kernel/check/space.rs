@@ -16,9 +16,15 @@ pub(super) fn check(
 ) -> SearchSpace {
     let Some(space) = space else { return SearchSpace::default() };
     let mut parameters = Vec::new();
+    // Parameters some of whose values were refused: what else they may be is not known.
+    let mut doubtful = Vec::new();
     for (key, values) in &space.parameters {
         if declared.declare(context, key, "parameter") {
+            let n_before = context.n_diagnostics();
             let values = parameter_values(context, key, values);
+            if context.n_diagnostics() != n_before {
+                doubtful.push(key.name.as_str());
+            }
             parameters.push(Parameter { name: key.name.clone(), values });
         }
     }
@@ -34,7 +40,8 @@ pub(super) fn check(
         .filter_map(|text| declared.expression(context, Some(text), &parameters, true))
         .collect();
     let default = space.default.as_ref();
-    let default = default.and_then(|(span, own)| candidate(context, span, own, &parameters));
+    let default =
+        default.and_then(|(own, span)| candidate(context, span, own, &parameters, &doubtful));
     SearchSpace { parameters, constraints, default }
 }
 
@@ -74,6 +81,7 @@ fn candidate(
     span: &Range<usize>,
     entries: &[(Key, Value)],
     parameters: &[Parameter],
+    doubtful: &[&str],
 ) -> Option<Candidate> {
     let mut fits = true;
     let names = || parameters.iter().map(|own| own.name.as_str()).collect::<Vec<_>>();
@@ -86,7 +94,7 @@ fn candidate(
             fits = false;
             continue;
         };
-        if !parameter.values.contains(value) {
+        if !parameter.values.contains(value) && !doubtful.contains(&key.name.as_str()) {
             let message = format!("the default `{}` is not a value of `{}`", value, key.name);
             let mut diagnostic = context.at("space.unknown-value", &key.span, message);
             let values: Vec<String> = parameter.values.iter().map(Value::to_string).collect();

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Text;
 use crate::diagnostic::{Diagnostic, SourceLocation};
+use crate::expression::Value;
 use crate::suggestion;
 
 /// Most diagnostics of one file: more help nobody.
@@ -242,9 +243,14 @@ impl<'a> Field<'a> {
         value
     }
 
-    /// An integer or a string; booleans are 0 and 1.
-    pub(crate) fn boolean(&self) -> Option<bool> {
-        self.value.get_ref().as_bool()
+    /// A parameter's value: an integer, a string, or a boolean as 0 or 1.
+    pub(crate) fn value(&self) -> Option<Value> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Some(Value::Integer(i64::from(*value))),
+            DeValue::Integer(_) => self.integer().map(Value::Integer),
+            DeValue::String(text) => Some(Value::Text(text.to_string())),
+            _ => self.wrong_type("an integer, a string or a boolean"),
+        }
     }
 
     pub(crate) fn array(&self) -> Option<Vec<Self>> {

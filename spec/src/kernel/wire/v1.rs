@@ -6,6 +6,9 @@ use super::{Context, Field, Key, Table, Text};
 use crate::expression::Value;
 use crate::suggestion;
 
+/// A value and its bytes in the file.
+pub(crate) type Located<T> = (T, Range<usize>);
+
 /// A whole spec. What could not be read is absent, and reported.
 pub(crate) struct Spec {
     pub(crate) kernel: Kernel,
@@ -43,7 +46,7 @@ pub(crate) struct Axis {
 pub(crate) struct Tensor {
     pub(crate) shape: Option<Vec<Text>>,
     pub(crate) dtype: Option<Text>,
-    pub(crate) default: Option<(f64, Range<usize>)>,
+    pub(crate) default: Option<Located<f64>>,
     pub(crate) description: Option<Text>,
 }
 
@@ -56,16 +59,16 @@ pub(crate) struct Reference {
 
 pub(crate) struct Tolerance {
     pub(crate) span: Range<usize>,
-    pub(crate) absolute: Option<(f64, Range<usize>)>,
-    pub(crate) relative: Option<(f64, Range<usize>)>,
-    pub(crate) matched_ratio: Option<(f64, Range<usize>)>,
+    pub(crate) absolute: Option<Located<f64>>,
+    pub(crate) relative: Option<Located<f64>>,
+    pub(crate) matched_ratio: Option<Located<f64>>,
 }
 
 pub(crate) struct Space {
     pub(crate) span: Range<usize>,
-    pub(crate) parameters: Vec<(Key, Vec<(Value, Range<usize>)>)>,
+    pub(crate) parameters: Vec<(Key, Vec<Located<Value>>)>,
     pub(crate) constraints: Vec<Text>,
-    pub(crate) default: Option<(Range<usize>, Vec<(Key, Value)>)>,
+    pub(crate) default: Option<Located<Vec<(Key, Value)>>>,
 }
 
 pub(crate) struct Launch {
@@ -109,7 +112,7 @@ pub(crate) fn read(root: Table<'_>) -> Spec {
         fields.into_iter().filter_map(|(key, field)| Some((key, tensor(&field)?))).collect()
     };
     let types = named(section("types"));
-    let outputs = root.require("outputs").and_then(|field| field.section());
+    let outputs = section("outputs");
     let spec = Spec {
         kernel: kernel.map(read_kernel).unwrap_or_default(),
         types: types.into_iter().filter_map(|(k, field)| Some((k, field.strings()?))).collect(),
@@ -211,7 +214,7 @@ fn tensor(field: &Field<'_>) -> Option<Tensor> {
 }
 
 /// A number that is there; 1 for one that cannot be read, which is reported.
-fn number(table: &Table<'_>, name: &'static str) -> Option<(f64, Range<usize>)> {
+fn number(table: &Table<'_>, name: &'static str) -> Option<Located<f64>> {
     let field = table.get(name)?;
     Some((field.number().unwrap_or(1.0), field.span()))
 }
@@ -248,29 +251,18 @@ fn space(table: Table<'_>) -> Space {
             .into_iter()
             .filter_map(|(key, field)| {
                 let values = field.array()?;
-                let located = |field: &Field<'_>| Some((value(field)?, field.span()));
+                let located = |field: &Field<'_>| Some((field.value()?, field.span()));
                 Some((key, values.iter().filter_map(located).collect()))
             })
             .collect(),
         constraints: table.get("constraints").and_then(|f| f.strings()).unwrap_or_default(),
         default: default.map(|(span, table)| {
             let entries = table.fields().into_iter();
-            (span, entries.filter_map(|(key, field)| Some((key, value(&field)?))).collect())
+            (entries.filter_map(|(key, field)| Some((key, field.value()?))).collect(), span)
         }),
     };
     table.finish();
     space
-}
-
-/// A parameter's value: an integer, a string, or a boolean as 0 or 1.
-fn value(field: &Field<'_>) -> Option<Value> {
-    if let Some(value) = field.boolean() {
-        return Some(Value::Integer(i64::from(value)));
-    }
-    if field.is_string() {
-        return Some(Value::Text(field.string()?.value));
-    }
-    field.integer().map(Value::Integer)
 }
 
 fn launch(table: Table<'_>) -> Launch {
