@@ -67,19 +67,28 @@ impl Mixed {
         Some((write, read, side))
     }
 
+    /// What writes a read is not ordered after.
+    pub(super) fn check_read(&self, new: Cell, lanes: u32, clocks: &Clocks) -> Option<Conflict> {
+        let mut conflict = None;
+        for (byte, state) in self.bytes.iter().enumerate() {
+            if let (Some(write), 1) = (state.write, new.mask() >> byte & 1) {
+                let bytes = write.unordered(0, new.for_byte(byte), lanes, clocks);
+                add(&mut conflict, bytes, write, true);
+            }
+        }
+        conflict
+    }
+
     /// Records a read and says what writes it is not ordered after.
     pub(super) fn read(&mut self, new: Cell, lanes: u32, clocks: &Clocks) -> Option<Conflict> {
         let floor = Cell::floor(clocks.everywhere());
-        let mut conflict = None;
+        let conflict = self.check_read(new, lanes, clocks);
         for (byte, state) in self.bytes.iter_mut().enumerate() {
             state.prune(floor);
             if new.mask() >> byte & 1 == 0 {
                 continue;
             }
             let new = new.for_byte(byte);
-            if let Some(write) = state.write {
-                add(&mut conflict, write.unordered(0, new, lanes, clocks), write, true);
-            }
             state.reads.retain(|&(old, side)| {
                 old.not_before(side, new, lanes, clocks) != 0 || !old.is_strong() && new.is_strong()
             });
@@ -90,8 +99,13 @@ impl Mixed {
         conflict
     }
 
-    /// What a write would not be ordered after.
-    pub(super) fn check_write(&self, new: Cell, differs: u8, clocks: &Clocks) -> Option<Conflict> {
+    /// What a write would not be ordered after: reads, and writes.
+    pub(super) fn check_write(
+        &self,
+        new: Cell,
+        differs: u8,
+        clocks: &Clocks,
+    ) -> [Option<Conflict>; 2] {
         let (mut of_reads, mut of_writes) = (None, None);
         for (byte, state) in self.bytes.iter().enumerate() {
             if new.mask() >> byte & 1 == 0 {
@@ -109,7 +123,7 @@ impl Mixed {
                 add(&mut of_writes, bytes, write, true);
             }
         }
-        of_reads.or(of_writes)
+        [of_reads, of_writes]
     }
 
     /// Records a write.

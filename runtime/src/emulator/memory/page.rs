@@ -236,7 +236,7 @@ impl Page {
             if benign.is_some_and(|(start, bytes)| bytes[at - start] == self.bytes[at]) {
                 continue;
             }
-            let lanes = self.lanes_of(span, observer, at);
+            let lanes = observer.unordered_lanes(old, self.lanes_of(span, observer, at), byte);
             let address = span.base + (self.start + at) as u64;
             let other = Some(old.as_other(byte, is_write));
             problems.note_cause(FindingKind::Race, lanes, address, cause, other);

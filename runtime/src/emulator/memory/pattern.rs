@@ -16,6 +16,10 @@ pub(super) enum Pattern {
 
 /// Classifies the addresses of at least one active lane.
 pub(super) fn classify(addresses: &Addresses, mask: u32, width: u32) -> Pattern {
+    #[cfg(test)]
+    if tests::ALWAYS_SCATTERED.get() {
+        return Pattern::Scattered;
+    }
     let first = mask.trailing_zeros() as usize & (LANES - 1);
     let address = addresses[first];
     let lanes = mask.count_ones() as usize;
@@ -46,6 +50,17 @@ fn is_run(addresses: &Addresses, first: usize, lanes: usize, width: u32) -> bool
         expected = expected.wrapping_add(width);
     }
     differ == 0
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! A switch, so that a test can compare the paths of an access.
+
+    thread_local! {
+        /// Whether every access takes the path that assumes nothing.
+        pub(crate) static ALWAYS_SCATTERED: std::cell::Cell<bool> =
+            const { std::cell::Cell::new(false) };
+    }
 }
 
 /// The most bytes one access can move: 32 lanes of 32 bytes.

@@ -15,7 +15,7 @@ pub(super) struct Problem {
     pub(super) other: Option<OtherAccess>,
 }
 
-/// The faults of one access, one for each kind and, for races, side of the block's border.
+/// The faults of one access, one for each kind: of several, that of the lowest lane.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
     list: Vec<Problem>,
@@ -34,11 +34,9 @@ impl Problems {
         cause: Cause,
         other: Option<OtherAccess>,
     ) {
-        let same = |p: &&mut Problem| p.kind == kind && p.cause == cause;
-        if let Some(problem) = self.list.iter_mut().find(same) {
+        if let Some(problem) = self.list.iter_mut().find(|problem| problem.kind == kind) {
             if lanes.trailing_zeros() < problem.lanes.trailing_zeros() {
-                problem.address = address;
-                problem.other = other;
+                *problem = Problem { kind, lanes: problem.lanes, address, cause, other };
             }
             problem.lanes |= lanes;
         } else {

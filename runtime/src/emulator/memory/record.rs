@@ -3,7 +3,7 @@
 
 use super::access::LANES;
 use super::cell::Actor;
-use super::clocks::Clocks;
+use super::clocks::{Clocks, bits};
 use super::fault::{Cause, OtherAccess};
 use super::releases::{Releases, Views};
 
@@ -129,6 +129,18 @@ impl Observer<'_> {
         let (later, earlier) = (lanes(new, self.mask), lanes(old, self.clocks.live(warp)));
         let ordered = self.clocks.lanes_know(warp, later, earlier, old.stamp);
         (!ordered).then_some(Cause::SameWarp)
+    }
+
+    /// Of the lanes that now access a byte, those that an unordered earlier access concerns: a
+    /// lane may have made it itself.
+    pub(super) fn unordered_lanes(&self, old: Record, lanes: u32, byte: usize) -> u32 {
+        let warp = self.actor.warp;
+        if !self.is_own_warp(old) {
+            return lanes;
+        }
+        let earlier = old.lane_of(byte).map_or(self.clocks.live(warp), |lane| 1 << lane);
+        let unordered = |lane: &usize| !self.clocks.lanes_know(warp, 1 << lane, earlier, old.stamp);
+        bits(lanes).filter(unordered).fold(0, |mask, lane| mask | 1 << lane)
     }
 
     /// Whether a record is of the warp that accesses.

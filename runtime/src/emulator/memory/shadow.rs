@@ -115,37 +115,57 @@ impl Shadow {
         conflict
     }
 
-    /// What a write would not be ordered after. `differs` are the bytes whose value it changes.
+    /// What a read would not be ordered after.
+    pub(super) fn check_read(
+        &self,
+        granule: usize,
+        new: Cell,
+        clocks: &Clocks,
+    ) -> Option<Conflict> {
+        let write = self.writes[granule];
+        if write.kind() == kind::EXPANDED {
+            return self.mixed.get(&granule).and_then(|mixed| mixed.check_read(new, 0, clocks));
+        }
+        let bytes = write.unordered(0, new, 0, clocks);
+        (bytes != 0).then_some(Conflict { bytes, other: write, is_write: true })
+    }
+
+    /// What a write would not be ordered after: reads, and a write. `differs` are the bytes whose
+    /// value it changes.
     pub(super) fn check_write(
         &self,
         granule: usize,
         new: Cell,
         differs: impl FnOnce() -> u8,
         clocks: &Clocks,
-    ) -> Option<Conflict> {
+    ) -> [Option<Conflict>; 2] {
         let floor = Cell::floor(clocks.floor(new.warp()));
         let (write, read) = (self.writes[granule], self.reads[granule]);
         if write < floor && read < floor {
-            return None;
+            return [None; 2];
         }
         if write.kind() == kind::EXPANDED {
-            return self.mixed.get(&granule).and_then(|m| m.check_write(new, differs(), clocks));
+            let mixed = self.mixed.get(&granule);
+            return mixed.map_or([None; 2], |mixed| mixed.check_write(new, differs(), clocks));
         }
+        let mut conflicts = [None; 2];
         if read >= floor {
             let bytes = unordered_reads(read, self.sides[granule], new, clocks);
             if bytes != 0 {
                 let other = one_reader(read, self.sides[granule], new, clocks);
-                return Some(Conflict { bytes, other, is_write: false });
+                conflicts[0] = Some(Conflict { bytes, other, is_write: false });
             }
         }
-        if write < floor {
-            return None;
+        if write >= floor {
+            let mut bytes = write.unordered(0, new, 0, clocks);
+            let weak = !write.is_strong() && !new.is_strong();
+            if bytes != 0 && write.kind() != kind::IN_FLIGHT && weak {
+                bytes &= differs();
+            }
+            let conflict = Conflict { bytes, other: write, is_write: true };
+            conflicts[1] = (bytes != 0).then_some(conflict);
         }
-        let mut bytes = write.unordered(0, new, 0, clocks);
-        if bytes != 0 && write.kind() != kind::IN_FLIGHT && !write.is_strong() && !new.is_strong() {
-            bytes &= differs();
-        }
-        (bytes != 0).then_some(Conflict { bytes, other: write, is_write: true })
+        conflicts
     }
 
     /// Records a write.

@@ -130,16 +130,13 @@ impl Shared {
         let base = Cell::of(&by.actor);
         let floor = Cell::floor(by.clocks.floor(by.actor.warp));
         let granules = run.granules(by.width);
-        if run.is_whole(by.width)
-            && self.shadow.is_below(&granules, floor)
-        {
+        if run.is_whole(by.width) && self.shadow.is_below(&granules, floor) {
             run.fill(base, self.shadow.reads_mut(granules), by.width);
         } else {
             for granule in granules {
                 let cell = run.cell(base, granule, by.width);
-                if let Some(conflict) = self.shadow.read(granule, cell, 0, by.clocks) {
-                    note(granule, cell, 0, conflict, by, problems);
-                }
+                let conflict = self.shadow.read(granule, cell, 0, by.clocks);
+                note(granule, cell, conflict, by, problems);
             }
         }
         scatter(rows, run.first, run.lanes, by.width, &self.bytes[run.start..run.start + length]);
@@ -160,8 +157,14 @@ impl Shared {
         let base = Cell::of(&by.actor);
         for (granule, bytes) in granules_of(start, by.width) {
             let cell = base.with(0, kind::MANY, bytes);
-            if let Some(conflict) = self.shadow.read(granule, cell, mask, by.clocks) {
-                note(granule, cell, mask, conflict, by, problems);
+            if self.shadow.read(granule, cell, mask, by.clocks).is_none() {
+                continue;
+            }
+            // A lane may have written the bytes itself.
+            for lane in bits(mask) {
+                let cell = base.with(lane, kind::ONE, bytes);
+                let conflict = self.shadow.check_read(granule, cell, by.clocks);
+                note(granule, cell, conflict, by, problems);
             }
         }
         for (k, row) in rows.iter_mut().enumerate().take(by.width.div_ceil(4)) {
@@ -191,9 +194,8 @@ impl Shared {
             }
             for (granule, bytes) in granules_of(start, by.width) {
                 let cell = base.with(lane, kind::ONE, bytes);
-                if let Some(conflict) = self.shadow.read(granule, cell, 0, by.clocks) {
-                    note(granule, cell, 0, conflict, by, problems);
-                }
+                let conflict = self.shadow.read(granule, cell, 0, by.clocks);
+                note(granule, cell, conflict, by, problems);
             }
             let bytes = &self.bytes[start..start + by.width];
             for (k, row) in rows.iter_mut().enumerate().take(by.width.div_ceil(4)) {
@@ -217,9 +219,7 @@ impl Shared {
         let base = Cell::of(&by.actor);
         let floor = Cell::floor(by.clocks.floor(by.actor.warp));
         let granules = run.granules(by.width);
-        if run.is_whole(by.width)
-            && self.shadow.is_below(&granules, floor)
-        {
+        if run.is_whole(by.width) && self.shadow.is_below(&granules, floor) {
             run.fill(base, self.shadow.writes_mut(granules), by.width);
         } else {
             for granule in granules {
@@ -298,8 +298,9 @@ impl Shared {
             if let Some(new) = &new {
                 self.check(granule, cell, start, &new[..by.width], by, problems);
                 self.shadow.put_write(granule, cell, by.clocks);
-            } else if let Some(conflict) = self.shadow.read(granule, cell, 0, by.clocks) {
-                note(granule, cell, 0, conflict, by, problems);
+            } else {
+                let conflict = self.shadow.read(granule, cell, 0, by.clocks);
+                note(granule, cell, conflict, by, problems);
             }
         }
         if let Some(new) = new {
@@ -343,8 +344,8 @@ impl Shared {
                 mask | u8::from(bytes[at - start] != self.bytes[at]) << byte
             })
         };
-        if let Some(conflict) = self.shadow.check_write(granule, cell, differs, by.clocks) {
-            note(granule, cell, 0, conflict, by, problems);
+        for conflict in self.shadow.check_write(granule, cell, differs, by.clocks) {
+            note(granule, cell, conflict, by, problems);
         }
     }
 
@@ -364,22 +365,22 @@ impl Shared {
     }
 }
 
-/// Notes a race at a granule; `lanes` are those of a cell of `MANY`.
+/// Notes a race at a granule, of an access by lanes that the cell names.
 fn note(
     granule: usize,
     cell: Cell,
-    lanes: u32,
-    conflict: Conflict,
+    conflict: Option<Conflict>,
     by: &Actors<'_>,
     problems: &mut Problems,
 ) {
+    let Some(conflict) = conflict else { return };
     let cause = match conflict.other {
         other if other.kind() == kind::IN_FLIGHT => Cause::CopyInFlight,
         other if other.kind() != kind::SEVERAL && other.warp() == by.actor.warp => Cause::SameWarp,
         _ => Cause::SameBlock,
     };
     for byte in (0..4).filter(|byte| conflict.bytes >> byte & 1 == 1) {
-        let lanes = cell.lane_of(byte).map_or(lanes, |lane| 1 << lane);
+        let lanes = cell.lane_of(byte).map_or(0, |lane| 1 << lane);
         let other = Some(conflict.other.as_other(by.block, conflict.is_write));
         let address = (granule * 4 + byte) as u64;
         problems.note_cause(FindingKind::Race, lanes, address, cause, other);

@@ -1,6 +1,6 @@
 //! The bytes of one writable buffer, in pages that exist from their first use on.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::page::{PAGE_BYTES, Page};
 
@@ -9,27 +9,45 @@ use super::page::{PAGE_BYTES, Page};
 pub(super) struct Store {
     size: usize,
     pages: Vec<Mutex<Option<Box<Page>>>>,
-    /// What it holds before the launch, where that counts as written.
-    image: Option<Vec<u8>>,
+    /// What it holds before the launch.
+    image: Image,
+}
+
+/// What memory holds before the launch.
+#[derive(Debug)]
+pub(super) enum Image {
+    /// Nothing: it is uninitialised.
+    None,
+    /// A module variable's initialiser. All of it counts as written.
+    Own(Vec<u8>),
+    /// A filled buffer's bytes, shared between launches. All of it counts as written.
+    Shared(Arc<[u8]>),
+}
+
+impl Image {
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::None => None,
+            Self::Own(bytes) => Some(bytes),
+            Self::Shared(bytes) => Some(bytes),
+        }
+    }
 }
 
 impl Store {
-    /// Uninitialised memory.
-    pub(super) fn new(size: usize) -> Self {
+    /// Memory of that many bytes, as many as the image has.
+    pub(super) fn new(size: usize, image: Image) -> Self {
         let mut pages = Vec::new();
         pages.resize_with(size.div_ceil(PAGE_BYTES), Mutex::default);
-        Self { size, pages, image: None }
+        Self { size, pages, image }
     }
 
-    /// Initialised memory.
-    pub(super) fn with_image(image: Vec<u8>) -> Self {
-        let store = Self::new(image.len());
-        Self { image: Some(image), ..store }
-    }
-
-    /// Before the launch: the bytes it will hold.
+    /// Before the launch: the bytes a variable will hold.
     pub(super) fn image_mut(&mut self) -> Option<&mut Vec<u8>> {
-        self.image.as_mut()
+        match &mut self.image {
+            Image::Own(bytes) => Some(bytes),
+            Image::None | Image::Shared(_) => None,
+        }
     }
 
     /// Does something to the page that holds an offset.
@@ -41,7 +59,7 @@ impl Store {
 
     fn fresh_page(&self, index: usize) -> Page {
         let start = index * PAGE_BYTES;
-        match &self.image {
+        match self.image.bytes() {
             Some(image) => {
                 Page::with_image(start, &image[start..image.len().min(start + PAGE_BYTES)])
             }
@@ -57,8 +75,11 @@ impl Store {
 
     /// The bytes after the launch, and a bit for each that was written.
     pub(super) fn into_bytes(self) -> (Vec<u8>, Vec<u64>) {
-        let mut bytes = vec![0; self.size];
-        let mut written = vec![0; self.size.div_ceil(64)];
+        let words = self.size.div_ceil(64);
+        let (mut bytes, mut written) = match self.image.bytes() {
+            Some(image) => (image.to_vec(), vec![u64::MAX; words]),
+            None => (vec![0; self.size], vec![0; words]),
+        };
         for (index, page) in self.pages.into_iter().enumerate() {
             let Some(page) = page.into_inner().unwrap_or_else(PoisonError::into_inner) else {
                 continue;

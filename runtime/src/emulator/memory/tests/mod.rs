@@ -2,7 +2,10 @@
 
 mod counting;
 mod global;
+mod oracle;
+mod paths;
 mod races;
+mod random;
 mod values;
 
 use std::sync::Arc;
