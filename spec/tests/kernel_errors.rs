@@ -1,5 +1,7 @@
 //! What is said about a spec that is wrong: every rule, as its author would see it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod kernel_fixture;
 
 use std::fmt::Write as _;
@@ -151,6 +153,15 @@ fn declarations() {
                 "derived axes in a circle",
                 &[("\"cols / 2\"", "\"blocks + 1\""), ("\"ceil_div(rows, 2)\"", "\"half + 1\"")],
             ),
+        ],
+    );
+}
+
+#[test]
+fn tensors() {
+    check(
+        "tensors",
+        &[
             (
                 "a shape with unknown axes",
                 &[("x = { shape = [\"rows\", \"cols\"]", "x = { shape = [\"row\", \"2 * cols\"]")],

@@ -1,5 +1,7 @@
 //! Damaged specs are read or refused, never more.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod kernel_fixture;
 
 use kernel_fixture::mutation::{Numbers, damaged};

@@ -1,5 +1,7 @@
 //! From a spec, a workload and a candidate to sizes, names and a launch.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod kernel_fixture;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! The specs of the kernel library and of the documentation are read, bound and launched.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use std::path::Path;
 
 use ridge_spec::kernel::KernelSpec;

@@ -1,5 +1,7 @@
 //! Enumeration finds exactly the legal points, in order, whatever the constraints are.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 use proptest::prelude::*;
 use ridge_spec::expression::{IntegerExpression, Origin, Scope};
 use ridge_spec::space::{Candidate, LegalSpace, Parameter, ParameterValue, SearchSpace};
