@@ -49,28 +49,28 @@ use serde::Deserialize;
 
 /// A kernel, how to launch it, and what an emulator must say of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Case {
+pub(crate) struct Case {
     /// The file's name without its ending.
-    pub name: String,
+    pub(crate) name: String,
     /// One clause on what is wrong, or right.
-    pub about: String,
+    pub(crate) about: String,
     /// The CUDA source.
-    pub source: String,
+    pub(crate) source: String,
     /// The kernel's symbol.
-    pub entry: String,
+    pub(crate) entry: String,
     /// The launch.
-    pub launch: LaunchConfig,
+    pub(crate) launch: LaunchConfig,
     /// The arguments, in the kernel's order.
-    pub arguments: Vec<Argument>,
+    pub(crate) arguments: Vec<Argument>,
     /// What must be found.
-    pub expect: Expectation,
+    pub(crate) expect: Expectation,
     /// What a clean run must compute.
-    pub expected: Option<Expected>,
+    pub(crate) expected: Option<Expected>,
 }
 
 /// What an emulator must say.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Expectation {
+pub(crate) enum Expectation {
     /// Nothing.
     Clean,
     /// A fault.
@@ -86,7 +86,7 @@ pub enum Expectation {
 
 /// A kernel argument.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Argument {
+pub(crate) enum Argument {
     /// A pointer to memory of its own.
     Buffer {
         /// Its name.
@@ -114,7 +114,7 @@ pub enum Argument {
 /// How a kernel may use a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub(crate) enum Role {
     /// Filled before; never written.
     Input,
     /// Not filled; every element written.
@@ -126,21 +126,21 @@ pub enum Role {
 /// Element `i` is `start + step * (i % modulo)`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fill {
+pub(crate) struct Fill {
     /// Value of element 0.
     #[serde(default)]
-    pub start: f64,
+    pub(crate) start: f64,
     /// Difference of neighbours.
     #[serde(default)]
-    pub step: f64,
+    pub(crate) step: f64,
     /// Period; none where absent.
     #[serde(default)]
-    pub modulo: Option<u32>,
+    pub(crate) modulo: Option<u32>,
 }
 
 impl Fill {
     /// Value of an element.
-    pub fn value(&self, index: usize) -> f64 {
+    pub(crate) fn value(&self, index: usize) -> f64 {
         let index = u32::try_from(index).unwrap();
         let step = self.modulo.map_or(index, |modulo| index % modulo);
         self.start + self.step * f64::from(step)
@@ -150,16 +150,16 @@ impl Fill {
 /// What a clean run leaves in one buffer.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expected {
+pub(crate) struct Expected {
     /// The buffer.
-    pub buffer: String,
+    pub(crate) buffer: String,
     /// Sum of its elements.
-    pub sum: Option<f64>,
+    pub(crate) sum: Option<f64>,
     /// Single elements by index.
     #[serde(default)]
-    pub at: BTreeMap<String, f64>,
+    pub(crate) at: BTreeMap<String, f64>,
     /// Relative tolerance of each number.
-    pub relative: f64,
+    pub(crate) relative: f64,
 }
 
 #[derive(Deserialize)]
@@ -198,12 +198,12 @@ struct DescribedArgument {
 }
 
 /// The folder of the corpus.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
 
 /// Every case, by name.
-pub fn load() -> Vec<Case> {
+pub(crate) fn load() -> Vec<Case> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -222,7 +222,7 @@ pub fn load() -> Vec<Case> {
 
 impl Case {
     /// The PTX beside the source.
-    pub fn ptx(&self) -> String {
+    pub(crate) fn ptx(&self) -> String {
         std::fs::read_to_string(folder().join(format!("{}.ptx", self.name))).unwrap()
     }
 }
@@ -231,7 +231,7 @@ impl Case {
 ///
 /// # Errors
 /// One clause on what is wrong with it.
-pub fn parse(name: &str, source: &str) -> Result<Case, String> {
+pub(crate) fn parse(name: &str, source: &str) -> Result<Case, String> {
     let description: Description =
         toml::from_str(&front_matter(source)?).map_err(|error| error.message().to_owned())?;
     let lines = marked_lines(source);
