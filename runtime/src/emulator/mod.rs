@@ -13,6 +13,8 @@ mod machine;
 pub mod memory;
 pub mod ptx;
 mod report;
+#[cfg(test)]
+mod tests;
 
 pub use decode::{SupportedForm, supported_ptx, supported_ptx_markdown};
 pub use device::{Emulator, EmulatorOptions};

@@ -7,7 +7,7 @@ use super::fragment::{Fragment, Join};
 use super::frame::Frame;
 use super::step::Next;
 use super::warp::Warp;
-use crate::emulator::alu::registers::{LANES, Slot, active_lanes};
+use crate::emulator::alu::registers::{LANES, Long, Slot, active_lanes};
 use crate::emulator::decode::layout::Layout;
 use crate::emulator::decode::op::{Call, Callee, DataRow, Op, ParameterTransfer};
 
@@ -26,24 +26,7 @@ impl Warp {
         match &call.callee {
             Callee::Function(function) => self.enter(context, fragment, call, active, *function),
             Callee::Indirect(target) => {
-                let Some(Some(frame)) = self.frames.get(fragment.frame as usize) else {
-                    return Next::Gone;
-                };
-                let row = target.row(&frame.registers);
-                let first = row[active.trailing_zeros() as usize & 31];
-                let alike = active_lanes(active).all(|lane| row[lane] == first);
-                let function = Layout::function_at(first).and_then(|id| {
-                    context.program.functions.iter().position(|one| one.id == id)
-                });
-                match function.filter(|_| alike) {
-                    Some(function) => {
-                        self.enter(context, fragment, call, active, function as u32)
-                    }
-                    None => self.stop(context, fragment, active, FindingKind::Unsupported, {
-                        let what = if alike { "no function" } else { "several functions at once" };
-                        format!("an indirect call reaches {what}")
-                    }),
-                }
+                self.call_indirect(context, fragment, call, active, *target)
             }
             Callee::Print => {
                 self.set_result(fragment, call, active, 0);
@@ -58,6 +41,46 @@ impl Warp {
                 self.stop(context, fragment, active, FindingKind::Trap, message)
             }
         }
+    }
+
+    /// Calls the function whose address a register holds. Lanes that name different ones call in
+    /// turn and meet after the call.
+    fn call_indirect(
+        &mut self,
+        context: &mut Context<'_>,
+        fragment: Fragment,
+        call: &Call,
+        active: u32,
+        target: Long,
+    ) -> Next {
+        let Some(Some(frame)) = self.frames.get(fragment.frame as usize) else { return Next::Gone };
+        let row = *target.row(&frame.registers);
+        let mut parts: Vec<(u64, u32)> = Vec::new();
+        for lane in active_lanes(active) {
+            match parts.iter_mut().find(|part| part.0 == row[lane]) {
+                Some(part) => part.1 |= 1 << lane,
+                None => parts.push((row[lane], 1 << lane)),
+            }
+        }
+        if let [(address, _)] = parts[..] {
+            let function = Layout::function_at(address)
+                .and_then(|id| context.program.functions.iter().position(|one| one.id == id));
+            return match function {
+                Some(function) => self.enter(context, fragment, call, active, function as u32),
+                None => {
+                    let message = format!("a call to {address:#x}, where no function is");
+                    self.stop(context, fragment, active, FindingKind::OutOfBounds, message)
+                }
+            };
+        }
+        context.tally.divergent += 1;
+        let after = fragment.pc + 1;
+        let mut ways: Vec<(u32, u32)> =
+            parts.iter().map(|(_, lanes)| (fragment.pc, *lanes)).collect();
+        if fragment.mask & !active != 0 {
+            ways.push((after, fragment.mask & !active));
+        }
+        self.split(fragment, &ways, after).map_or(Next::Gone, Next::As)
     }
 
     fn stop(

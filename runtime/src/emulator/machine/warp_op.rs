@@ -2,10 +2,12 @@
 //!
 //! A lane that reaches such an operation waits until every member that has not exited is at a
 //! matching one. Members may come by other ways through the program; only when nothing else of the
-//! warp can run are waiting fragments matched, and lanes that wait at a join are let go on. A
-//! member that exits after others began to wait for it, or never comes, is a finding; one that had
-//! exited before is excused, as the CUDA guide has it. So is the absence of a lane that a shuffle
-//! does not read: reading one that does not take part is a finding.
+//! warp can run are waiting fragments matched, and lanes that wait at a join are let go on.
+//!
+//! The rule for findings: a member mask must name the lane itself, and no lane that has exited or
+//! never comes. `bar.warp.sync` exchanges nothing, so lanes that exited before it are excused.
+//! Lanes that the block does not have (its size is no multiple of 32) may be named, but a shuffle
+//! that reads a lane that does not take part is a finding.
 
 use ridge_spec::outcome::FindingKind;
 
@@ -58,6 +60,10 @@ impl Warp {
             let message = "the member mask does not name the lane that executes it".to_owned();
             let kind = FindingKind::DivergentBarrier;
             context.event(kind, (fragment.pc, None), (self.index, outside), message);
+        }
+        let exited = needed & self.existing & !self.live;
+        if exited != 0 && !matches!(operation.kind, WarpOpKind::Sync) {
+            self.report_exited(context, fragment.pc, exited);
         }
         let missing = needed & self.live & !active;
         if missing != 0 {
@@ -127,20 +133,22 @@ impl Warp {
 
     /// Members that exited while others waited for them are a finding, once.
     fn excuse_exited(&mut self, context: &mut Context<'_>) {
-        for fragment in &mut self.fragments {
+        for at in 0..self.fragments.len() {
+            let fragment = self.fragments[at];
             let State::WarpOp { active, missing } = fragment.state else { continue };
             let gone = missing & !self.live;
-            if gone == 0 {
-                continue;
+            if gone != 0 {
+                self.fragments[at].state = State::WarpOp { active, missing: missing & self.live };
+                self.report_exited(context, fragment.pc, gone);
             }
-            fragment.state = State::WarpOp { active, missing: missing & self.live };
-            let message = format!(
-                "the member mask names {}, which exited without reaching it",
-                lane_list(gone)
-            );
-            let places = (fragment.pc, self.exit_pc);
-            context.event(FindingKind::DivergentBarrier, places, (self.index, gone), message);
         }
+    }
+
+    fn report_exited(&self, context: &mut Context<'_>, pc: u32, gone: u32) {
+        let who = lane_list(gone);
+        let message = format!("the member mask names {who}, which exited without taking part");
+        let kind = FindingKind::DivergentBarrier;
+        context.event(kind, (pc, self.exit_pc), (self.index, gone), message);
     }
 
     fn perform(
