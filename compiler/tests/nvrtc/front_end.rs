@@ -46,7 +46,7 @@ fn compiles_a_template_to_ptx_and_cubin() {
     assert_eq!(manifest.entry_symbol, "_Z5scaleI13__nv_bfloat16Li4EEvPKT_PS1_if");
     assert_eq!(manifest.target, crate::toolkit::sm_90a());
     let Resources { registers, static_shared_memory_bytes, barriers, .. } = manifest.resources;
-    assert!(registers >= 8 && registers <= 64, "{registers}");
+    assert!((8..=64).contains(&registers), "{registers}");
     assert_eq!((static_shared_memory_bytes, barriers), (132, 1));
     let layout = |offset_bytes, size_bytes| ParameterLayout {
         offset_bytes,
