@@ -78,7 +78,7 @@ fn lines_that_are_no_records_are_reported_and_the_others_kept() {
         text.replace("\"sequence\":12", "\"sequence\":11").as_bytes(),
         b"\n",
         good.as_bytes(),
-        text[..text.len() / 2].as_bytes(),
+        &text.as_bytes()[..text.len() / 2],
         b"\n",
         other.as_bytes(),
     ] {

@@ -349,7 +349,7 @@ impl<'a> Lowering<'a> {
         for (i, axis) in over.iter().enumerate() {
             if over[..i].iter().any(|earlier| earlier.text == axis.text) {
                 let message = format!("the axis `{}` is named twice", axis.text);
-                self.error("axis-missing", message, axis.span.clone());
+                self.error("axis-repeated", message, axis.span.clone());
                 return None;
             }
             self.axis_of(operand, axis)?;

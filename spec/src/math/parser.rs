@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::function::{Binary, Unary};
-use super::lexer::{Token, TokenKind, tokens};
+use super::lexer::{LexError, Token, TokenKind, tokens};
 use super::syntax::{
     Argument, DEPTH_MAX, Expression, ExpressionId, ExpressionKind, Item, ItemKind, Statement,
     Syntax, Word,
@@ -19,10 +19,12 @@ pub(super) fn parse(text: &str, origin: &Origin) -> Result<Syntax, Vec<Diagnosti
         return Err(vec![report("too-long", message, origin, 0..1)]);
     }
     let (tokens, lexical) = tokens(text);
-    let mut errors: Vec<Diagnostic> = lexical
-        .into_iter()
-        .map(|error| report("syntax", error.message, origin, error.span))
-        .collect();
+    // What is no token leaves a hole, so what follows it would be reported as wrong too.
+    if !lexical.is_empty() {
+        let report = |error: LexError| report("syntax", error.message, origin, error.span);
+        return Err(lexical.into_iter().map(report).collect());
+    }
+    let mut errors: Vec<Diagnostic> = Vec::new();
     let mut parser = Parser { text, origin, tokens, at: 0, nesting: 0, syntax: Syntax::default() };
     while parser.at < parser.tokens.len() {
         if parser.tokens[parser.at].kind == TokenKind::End {
@@ -92,9 +94,9 @@ impl Parser<'_> {
             let span = self.span(left).start..self.span(right).end;
             left = self.push(ExpressionKind::Binary { function, left, right }, span)?;
             if own == 3 && self.operator().and_then(Binary::precedence) == Some(3) {
-                let mut error = self.unexpected("an end: comparisons do not chain");
-                error.hint = Some("write `a < b && b < c`".to_owned());
-                return Err(error);
+                let message = "comparisons do not chain".to_owned();
+                let error = report("syntax", message, self.origin, self.here());
+                return Err(Box::new(error.hint("write `a < b && b < c`")));
             }
         }
         self.nesting -= 1;

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use finding::{Finding, FindingKind, PtxInstruction, SourceLine};
 pub use mismatch::{
-    AxisLength, AxisPattern, ElementError, ErrorDecade, ErrorDistribution, InputsUsed, Mismatch, Region,
-    Resemblance, ToleranceUsed,
+    AxisLength, AxisPattern, ElementError, ErrorDecade, ErrorDistribution, InputsUsed, Mismatch,
+    Region, Resemblance, ToleranceUsed,
 };
 pub use prediction::{CostTerm, Prediction, TermTime};
 pub use rejection::{CompilerMessage, Limit, Phase, Rejection, Resource, Severity};

@@ -1,6 +1,8 @@
 //! A second interpreter of tensor math, one element at a time: slow, and too simple to be wrong in
 //! the way the real one could be. And short ways to declare and fill tensors.
 
+pub(crate) mod programs;
+
 use std::collections::BTreeMap;
 
 use ridge_spec::dtype::Dtype;
