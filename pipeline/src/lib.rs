@@ -1,1 +1,20 @@
-//! Placeholder until the crate is written.
+//! Wires compiler, runtime and autotuner into jobs: check, tune, doctor, report.
+//!
+//! **Invariant:** nothing here prints; jobs answer values and tell an [`event::Observer`] what
+//! happens.
+//!
+//! Start at [`tune::run`].
+
+pub mod answer;
+pub mod check;
+mod compilation;
+pub mod doctor;
+pub mod error;
+mod evaluate;
+pub mod event;
+pub mod folder;
+pub mod report;
+pub mod setup;
+pub mod storage;
+mod trials;
+pub mod tune;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
+
 /// A GPU architecture as NVRTC names it, such as `sm_90a`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Architecture {
@@ -109,6 +111,15 @@ pub struct DeviceProfile {
     pub launch: LaunchProfile,
     /// Where each number comes from: `section.field` to a source or `measured` with its date.
     pub sources: std::collections::BTreeMap<String, String>,
+}
+
+impl DeviceProfile {
+    /// Its identity: two profiles with the same numbers and sources have the same.
+    pub fn digest(&self) -> Digest {
+        // Fields in declared order and a sorted map: one text for one profile.
+        let text = serde_json::to_string(self).unwrap_or_default();
+        Digest::of(text.as_bytes())
+    }
 }
 
 /// Rates of device memory and of the second-level cache.

@@ -1,0 +1,28 @@
+//! One file for each command.
+
+mod check;
+mod doctor;
+mod report;
+mod tune;
+
+use crate::arguments::{Arguments, Command};
+use crate::{Answer, environment};
+
+/// Runs the command and prints its answer.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
+    let format = arguments.global.format;
+    if let Command::Report { dir } = &arguments.command {
+        return report::run(dir, format);
+    }
+    if let Command::CompileWorker = &arguments.command {
+        ridge_pipeline::setup::serve_compile_worker()?;
+        return Ok(Answer::Yes);
+    }
+    let setup = environment::setup(&arguments.global)?;
+    match &arguments.command {
+        Command::Doctor => doctor::run(&setup, format),
+        Command::Check(flags) => check::run(&setup, flags, format),
+        Command::Tune(flags) => tune::run(&setup, flags, format),
+        Command::Report { .. } | Command::CompileWorker => Ok(Answer::Yes),
+    }
+}

@@ -1,0 +1,8 @@
+//! Answers as text for people.
+
+pub(crate) mod check;
+pub(crate) mod diagnostic;
+mod mismatch;
+pub(crate) mod paint;
+pub(crate) mod time;
+pub(crate) mod tune;

@@ -1,0 +1,87 @@
+//! What `tune` found, for people.
+
+use ridge_pipeline::answer::{Ranked, TuneAnswer, WorkloadAnswer};
+
+use super::paint::Paint;
+use super::time;
+
+/// Candidates of the ranking that are shown.
+const SHOWN: usize = 10;
+
+/// Draws the whole answer.
+pub(crate) fn answer(paint: &Paint, answer: &TuneAnswer) -> String {
+    let mut text = String::new();
+    for workload in &answer.workloads {
+        draw_workload(&mut text, paint, workload);
+    }
+    text.push_str(&format!(
+        "{} for {}, on {}: {} in {}\n",
+        answer.kernel,
+        answer.target,
+        answer.device,
+        if answer.found { paint.good("tuned") } else { paint.bad("no winner") },
+        time::nanoseconds(answer.wall_time_ns)
+    ));
+    let files = &answer.files;
+    for (name, path) in [
+        ("records", Some(&files.records)),
+        ("matrix", files.matrix.as_ref()),
+        ("report", Some(&files.report)),
+    ] {
+        if let Some(path) = path {
+            text.push_str(&format!("  {name:<8} {path}\n"));
+        }
+    }
+    text
+}
+
+fn draw_workload(text: &mut String, paint: &Paint, answer: &WorkloadAnswer) {
+    text.push_str(&format!(
+        "{}: {} of {} legal candidates evaluated, roofline {}\n",
+        paint.strong(&answer.workload),
+        answer.n_evaluated,
+        answer.n_legal,
+        time::nanoseconds(answer.roofline_ns)
+    ));
+    if !answer.rejected.is_empty() {
+        let causes: Vec<String> =
+            answer.rejected.iter().map(|(code, count)| format!("{count} {code}")).collect();
+        text.push_str(&format!("  rejected: {}\n", causes.join(", ")));
+    }
+    if let Some(header) = ranking_header(&answer.best) {
+        text.push_str(&header);
+    }
+    for ranked in answer.best.iter().take(SHOWN) {
+        text.push_str(&ranking_row(ranked));
+    }
+    for refused in &answer.refused_finalists {
+        text.push_str(&format!(
+            "  {} {} on `{}`: {}\n",
+            paint.bad("refused"),
+            refused.candidate,
+            refused.workload,
+            refused.rejection.summary()
+        ));
+    }
+}
+
+fn ranking_header(best: &[Ranked]) -> Option<String> {
+    let first = best.first()?;
+    let names: Vec<&str> = first.candidate.iter().map(|(name, _)| name).collect();
+    Some(format!("  predicted  roofline  limited by        {}\n", names.join("  ")))
+}
+
+fn ranking_row(ranked: &Ranked) -> String {
+    let values: Vec<String> = ranked
+        .candidate
+        .iter()
+        .map(|(name, value)| format!("{:<width$}", value.to_string(), width = name.chars().count()))
+        .collect();
+    format!(
+        "  {:>9}  {:>8}  {:<16}  {}\n",
+        time::nanoseconds(ranked.time_ns),
+        time::percent(ranked.fraction_of_roofline),
+        ranked.prediction.limiting.to_string(),
+        values.join("  ").trim_end()
+    )
+}

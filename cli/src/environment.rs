@@ -1,0 +1,56 @@
+//! The one place that reads the environment. Everything else is handed values.
+
+use std::io::IsTerminal as _;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use ridge_pipeline::setup::{Setup, WorkerCommand};
+
+use crate::arguments::Global;
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What the machine and the flags say about tools, caches and cores.
+pub(crate) fn setup(global: &Global) -> anyhow::Result<Setup> {
+    let lookup = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let threads = global
+        .threads
+        .and_then(|threads| NonZero::new(usize::from(threads)))
+        .or_else(|| std::thread::available_parallelism().ok())
+        .unwrap_or(NonZero::<usize>::MIN);
+    let worker = WorkerCommand {
+        program: std::env::current_exe()?,
+        arguments: vec!["compile-worker".into()],
+    };
+    Ok(Setup::new(lookup, global.toolkit.clone(), global.cache.clone(), worker, threads))
+}
+
+/// Folder of a campaign without `--out`.
+pub(crate) fn default_out(kernel: &str, target: &str) -> PathBuf {
+    PathBuf::from("ridge-out").join(format!("{kernel}-{target}"))
+}
+
+/// Whether text on stdout may carry colour.
+pub(crate) fn stdout_colour() -> bool {
+    std::io::stdout().is_terminal() && variable("NO_COLOR").is_none()
+}
+
+/// Whether text on stderr may carry colour.
+pub(crate) fn stderr_colour() -> bool {
+    std::io::stderr().is_terminal() && variable("NO_COLOR").is_none()
+}
+
+/// Sends logs to stderr, as `RIDGE_LOG` asks (`RIDGE_LOG=debug`).
+pub(crate) fn install_log() {
+    let filter = variable("RIDGE_LOG").unwrap_or_else(|| "error".to_owned());
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(stderr_colour())
+        .finish();
+    // Only a second installation fails, and there is none.
+    let _installed = tracing::subscriber::set_global_default(subscriber);
+}

@@ -1,0 +1,79 @@
+//! The one place that writes to stdout and stderr.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use ridge_pipeline::error::PipelineError;
+use ridge_spec::diagnostic::Diagnostic;
+use serde::Serialize;
+
+use crate::draw::paint::Paint;
+use crate::{draw, environment};
+
+/// Prints text on stdout. A reader that went away (`| head`) is no failure.
+pub(crate) fn text(text: &str) {
+    let _closed = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Prints an answer as one JSON object on stdout.
+pub(crate) fn json(answer: &impl Serialize) -> anyhow::Result<()> {
+    let mut line = serde_json::to_string_pretty(answer)?;
+    line.push('\n');
+    text(&line);
+    Ok(())
+}
+
+/// Prints talk on stderr.
+pub(crate) fn talk(text: &str) {
+    let _closed = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// What an agent reads when there is no answer.
+#[derive(Serialize)]
+struct Failure<'a> {
+    schema: u32,
+    error: FailureBody<'a>,
+}
+
+#[derive(Serialize)]
+struct FailureBody<'a> {
+    code: String,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    diagnostics: &'a [Diagnostic],
+}
+
+/// Says why there is no answer: on stderr for people, on stdout as JSON for agents.
+pub(crate) fn failure(error: &anyhow::Error, as_json: bool) {
+    let known = error.downcast_ref::<PipelineError>();
+    let code = known.map_or_else(|| "internal".to_owned(), PipelineError::code);
+    let hint = known.and_then(PipelineError::hint);
+    let diagnostics = match known {
+        Some(PipelineError::Spec(diagnostics)) => diagnostics.as_slice(),
+        _ => &[],
+    };
+    if as_json {
+        let message = format!("{error:#}");
+        let body = FailureBody { code, message, hint, diagnostics };
+        if json(&Failure { schema: 1, error: body }).is_ok() {
+            return;
+        }
+        return;
+    }
+    let paint = Paint::new(environment::stderr_colour());
+    if diagnostics.is_empty() {
+        talk(&draw::diagnostic::message(&paint, &format!("{error:#}"), hint.as_deref(), &code));
+    } else {
+        for diagnostic in diagnostics {
+            talk(&draw::diagnostic::diagnostic(&paint, diagnostic));
+        }
+    }
+}
+
+/// Prints clap's own words; help and version are answers, everything else is a bad flag.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let _closed = error.print();
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}

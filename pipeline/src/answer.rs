@@ -1,0 +1,208 @@
+//! What the jobs answer: the same value is drawn for people and printed as JSON for agents.
+
+use std::collections::BTreeMap;
+
+use ridge_spec::artifact::Resources;
+use ridge_spec::counters::Counters;
+use ridge_spec::diagnostic::Diagnostic;
+use ridge_spec::digest::Digest;
+use ridge_spec::launch::LaunchConfig;
+use ridge_spec::outcome::{Prediction, Rejection};
+use ridge_spec::record::VerificationSummary;
+use ridge_spec::space::Candidate;
+use serde::Serialize;
+
+/// Schema number of every answer.
+pub const ANSWER_SCHEMA: u32 = 1;
+
+/// What `check` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckAnswer {
+    /// Format of the answer.
+    pub schema: u32,
+    /// The kernel.
+    pub kernel: String,
+    /// Digest of its spec and files.
+    pub spec: Digest,
+    /// Name of the target's profile.
+    pub target: String,
+    /// Where it ran.
+    pub device: String,
+    /// Whether every candidate passed on every workload it is legal for.
+    pub passed: bool,
+    /// One entry for each candidate checked.
+    pub candidates: Vec<CandidateCheck>,
+}
+
+/// One candidate of a check.
+#[derive(Clone, Debug, Serialize)]
+pub struct CandidateCheck {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// Whether it passed wherever it is legal, and is legal somewhere.
+    pub passed: bool,
+    /// One entry for each workload.
+    pub workloads: Vec<WorkloadCheck>,
+}
+
+/// One candidate on one workload.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkloadCheck {
+    /// The workload.
+    pub workload: String,
+    /// How it went.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// What the assembler says it needs, once compiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// How it was launched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<LaunchConfig>,
+    /// What was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counters: Option<Counters>,
+    /// What it would take on the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
+    /// The roofline's time over the predicted one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fraction_of_roofline: Option<f64>,
+}
+
+/// How one candidate fared on one workload.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every check passed.
+    Passed {
+        /// What was checked.
+        verification: VerificationSummary,
+    },
+    /// Some check failed.
+    Rejected {
+        /// Which and how.
+        rejection: Rejection,
+    },
+    /// The space's constraints exclude it here.
+    Illegal {
+        /// Which constraint.
+        reason: Diagnostic,
+    },
+}
+
+/// What `tune` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct TuneAnswer {
+    /// Format of the answer.
+    pub schema: u32,
+    /// The kernel.
+    pub kernel: String,
+    /// Digest of its spec and files.
+    pub spec: Digest,
+    /// Name of the target's profile.
+    pub target: String,
+    /// Where candidates ran.
+    pub device: String,
+    /// The strategy.
+    pub strategy: String,
+    /// The seed.
+    pub seed: u64,
+    /// Whether every workload has a candidate that passed every check.
+    pub found: bool,
+    /// One entry for each workload tuned.
+    pub workloads: Vec<WorkloadAnswer>,
+    /// Where things were written.
+    pub files: Files,
+    /// Wall time of the whole job, nanoseconds.
+    pub wall_time_ns: u64,
+}
+
+/// What a campaign wrote.
+#[derive(Clone, Debug, Serialize)]
+pub struct Files {
+    /// The log of records.
+    pub records: String,
+    /// The matrix, where there is a winner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matrix: Option<String>,
+    /// The report.
+    pub report: String,
+}
+
+/// The search over one workload.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkloadAnswer {
+    /// The workload.
+    pub workload: String,
+    /// Points of the whole product of parameters.
+    pub n_product: u64,
+    /// Legal candidates.
+    pub n_legal: usize,
+    /// Evaluations, those of earlier runs included.
+    pub n_evaluated: usize,
+    /// Of those, taken from an earlier run's records.
+    pub n_resumed: usize,
+    /// Rejected candidates by code.
+    pub rejected: BTreeMap<String, usize>,
+    /// The least time that the target's data sheet allows for the workload's bytes, nanoseconds.
+    pub roofline_ns: u64,
+    /// The best candidates that passed every check, best first.
+    pub best: Vec<Ranked>,
+    /// Finalists that a further workload refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused_finalists: Vec<RefusedFinalist>,
+}
+
+/// A candidate in the ranking.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ranked {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// Predicted time, nanoseconds.
+    pub time_ns: u64,
+    /// The roofline's time over its own.
+    pub fraction_of_roofline: f64,
+    /// The prediction's terms.
+    pub prediction: Prediction,
+    /// What the assembler says it needs.
+    pub resources: Resources,
+    /// The artifact.
+    pub artifact: Digest,
+}
+
+/// A finalist that failed on a workload beside the tuned one.
+#[derive(Clone, Debug, Serialize)]
+pub struct RefusedFinalist {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// The workload.
+    pub workload: String,
+    /// How.
+    pub rejection: Rejection,
+}
+
+/// What `doctor` found.
+#[derive(Clone, Debug, Serialize)]
+pub struct DoctorAnswer {
+    /// Format of the answer.
+    pub schema: u32,
+    /// Whether the main job can run here.
+    pub able: bool,
+    /// One entry for each thing looked at.
+    pub checks: Vec<DoctorCheck>,
+}
+
+/// One thing that `doctor` looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct DoctorCheck {
+    /// What.
+    pub name: String,
+    /// Whether it works.
+    pub works: bool,
+    /// What was seen, or what failed.
+    pub detail: String,
+    /// What to try where it does not work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}

@@ -1,0 +1,202 @@
+//! Checking candidates: compile, run, verify, on every workload of the spec.
+
+use std::sync::Arc;
+
+use ridge_runtime::emulator::Emulator;
+use ridge_runtime::profiles;
+use ridge_spec::diagnostic::Diagnostic;
+use ridge_spec::kernel::{KernelSpec, Workload};
+use ridge_spec::space::Candidate;
+
+use crate::answer::{ANSWER_SCHEMA, CandidateCheck, CheckAnswer, Verdict, WorkloadCheck};
+use crate::compilation::Compiler;
+use crate::error::PipelineError;
+use crate::evaluate::{Bound, Depth, Evaluator};
+use crate::event::{Event, Observer};
+use crate::folder::KernelFolder;
+use crate::setup::Setup;
+use crate::trials::{self, Pair};
+use crate::tune::find_workload;
+
+/// Which candidates to check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The spec's default.
+    Default,
+    /// Every candidate that is legal on some workload.
+    All,
+    /// These, as `name=value,…`; parameters left out have the default's values.
+    These(Vec<String>),
+}
+
+/// What to check, and how.
+#[derive(Clone, Debug)]
+pub struct CheckRequest {
+    /// Which candidates.
+    pub choice: Choice,
+    /// On which workloads; empty for all of the spec.
+    pub workloads: Vec<String>,
+    /// Run every block of large workloads, not a sample of them.
+    pub every_block: bool,
+    /// The profile of what to compile and predict for.
+    pub target: String,
+    /// Seed of the inputs.
+    pub seed: u64,
+}
+
+/// Checks candidates.
+///
+/// # Errors
+/// Where there is no answer; a candidate that fails is part of the answer.
+pub fn run(
+    setup: &Setup,
+    folder: &KernelFolder,
+    request: &CheckRequest,
+    observer: &dyn Observer,
+) -> Result<CheckAnswer, PipelineError> {
+    let spec = &folder.spec;
+    let profile = profiles::find(&request.target)
+        .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
+    let evaluator = Evaluator::new(folder, profile, Arc::new(Emulator::new()), request.seed);
+    let workloads: Vec<&Workload> = if request.workloads.is_empty() {
+        spec.workloads.iter().collect()
+    } else {
+        request.workloads.iter().map(|name| find_workload(spec, name)).collect::<Result<_, _>>()?
+    };
+    let bounds: Vec<Bound> = workloads
+        .iter()
+        .map(|workload| evaluator.bind(folder, workload, setup))
+        .collect::<Result<_, _>>()?;
+    let candidates = candidates(spec, &request.choice, &bounds)?;
+    let mut compiler = Compiler::new(setup, folder, profile.architecture, observer)?;
+    let depth = if request.every_block { Depth::EveryBlock } else { Depth::Full };
+    observer.notify(Event::Step("compiling and running"));
+    let pairs = trials::run(&evaluator, &mut compiler, &candidates, &bounds, depth, observer)?;
+    observer.notify(Event::SearchEnded);
+    let candidates: Vec<CandidateCheck> = candidates
+        .into_iter()
+        .zip(pairs)
+        .map(|(candidate, pairs)| candidate_check(&evaluator, candidate, &bounds, pairs))
+        .collect();
+    Ok(CheckAnswer {
+        schema: ANSWER_SCHEMA,
+        kernel: spec.name.to_string(),
+        spec: folder.digest,
+        target: profile.name.clone(),
+        device: evaluator.device_name().to_owned(),
+        passed: candidates.iter().all(|candidate| candidate.passed),
+        candidates,
+    })
+}
+
+/// The candidates that the choice means, in order and each once.
+fn candidates(
+    spec: &KernelSpec,
+    choice: &Choice,
+    bounds: &[Bound],
+) -> Result<Vec<Candidate>, PipelineError> {
+    let wrong = |diagnostic: Diagnostic| PipelineError::Spec(vec![diagnostic]);
+    match choice {
+        Choice::Default => Ok(vec![complete(spec, Candidate::default(), bounds)?]),
+        Choice::These(texts) => texts
+            .iter()
+            .map(|text| {
+                let given = Candidate::parse(text).map_err(wrong)?;
+                complete(spec, given, bounds)
+            })
+            .collect(),
+        Choice::All => {
+            let mut all: Vec<Candidate> = Vec::new();
+            for bound in bounds {
+                if let Ok(legal) = spec.space.legal(bound.instance.scope()) {
+                    all.extend(legal.candidates());
+                }
+            }
+            all.sort();
+            all.dedup();
+            if all.is_empty() {
+                // Nothing is legal anywhere: the first workload's space says why.
+                for bound in bounds {
+                    spec.space.legal(bound.instance.scope()).map_err(wrong)?;
+                }
+            }
+            Ok(all)
+        }
+    }
+}
+
+/// Fills parameters left out from the default, or from the first legal candidate where the spec
+/// has no default; refuses what no parameter can be.
+fn complete(
+    spec: &KernelSpec,
+    given: Candidate,
+    bounds: &[Bound],
+) -> Result<Candidate, PipelineError> {
+    let wrong = |diagnostic: Diagnostic| PipelineError::Spec(vec![diagnostic]);
+    let base = match (&spec.space.default, bounds.first()) {
+        (Some(default), _) => default.clone(),
+        (None, Some(bound)) if !spec.space.parameters.is_empty() => {
+            spec.space.legal(bound.instance.scope()).map_err(wrong)?.candidate(0)
+        }
+        (None, _) => Candidate::default(),
+    };
+    let values = base.iter().chain(given.iter()).map(|(name, value)| (name, value.clone()));
+    let candidate = Candidate::new(values);
+    // What no parameter can be is a bad request; what a constraint excludes is part of the answer.
+    if let Some(bound) = bounds.first()
+        && let Err(diagnostic) = spec.space.check(&candidate, bound.instance.scope())
+        && diagnostic.code != "space.constraint"
+    {
+        return Err(wrong(diagnostic));
+    }
+    Ok(candidate)
+}
+
+fn candidate_check(
+    evaluator: &Evaluator<'_>,
+    candidate: Candidate,
+    bounds: &[Bound],
+    pairs: Vec<Pair>,
+) -> CandidateCheck {
+    let workloads: Vec<WorkloadCheck> = bounds
+        .iter()
+        .zip(pairs)
+        .map(|(bound, pair)| workload_check(evaluator, bound, pair))
+        .collect();
+    let refused = workloads.iter().any(|w| matches!(w.verdict, Verdict::Rejected { .. }));
+    let ran = workloads.iter().any(|w| matches!(w.verdict, Verdict::Passed { .. }));
+    CandidateCheck { candidate, passed: ran && !refused, workloads }
+}
+
+fn workload_check(evaluator: &Evaluator<'_>, bound: &Bound, pair: Pair) -> WorkloadCheck {
+    let workload = bound.name().to_owned();
+    let empty = |verdict| WorkloadCheck {
+        workload: workload.clone(),
+        verdict,
+        resources: None,
+        launch: None,
+        counters: None,
+        prediction: None,
+        fraction_of_roofline: None,
+    };
+    let (artifact, trial) = match pair {
+        Pair::Illegal(reason) => return empty(Verdict::Illegal { reason }),
+        Pair::Unbuilt(rejection) => return empty(Verdict::Rejected { rejection }),
+        Pair::Ran { artifact, trial } => (artifact, trial),
+    };
+    let prediction = evaluator.predict(bound, &artifact, &trial);
+    let fraction = evaluator.roofline(bound).fraction(prediction.time_ns);
+    let passed = trial.result.is_ok();
+    let verdict = match trial.result {
+        Ok(verification) => Verdict::Passed { verification },
+        Err(rejection) => Verdict::Rejected { rejection },
+    };
+    WorkloadCheck {
+        resources: Some(artifact.manifest.resources),
+        launch: Some(trial.launch.config),
+        counters: trial.counters,
+        prediction: passed.then_some(prediction),
+        fraction_of_roofline: passed.then_some(fraction),
+        ..empty(verdict)
+    }
+}

@@ -1,0 +1,166 @@
+//! Why the pipeline could not answer. A candidate that fails is not among the reasons.
+
+use std::path::PathBuf;
+
+use ridge_compiler::pool::PoolError;
+use ridge_compiler::toolchain::ToolchainError;
+use ridge_runtime::device::DeviceError;
+use ridge_spec::diagnostic::Diagnostic;
+
+/// Why the pipeline could not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The spec, or something on the command line that is checked against it, is wrong.
+    #[error("{}", first(.0))]
+    Spec(Vec<Diagnostic>),
+    /// A file cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the kernel's folder leads out of it.
+    #[error("`{}` leads out of the kernel's folder", path.display())]
+    OutsideFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something that should be a file is a folder, or too large.
+    #[error("`{}` is not a file of at most {limit_bytes} bytes", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// A file cannot be written; what was written before is kept.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another campaign writes to the same folder.
+    #[error("another campaign is writing to `{}`", folder.display())]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// No workload of that name.
+    #[error("the spec has no workload `{name}`")]
+    UnknownWorkload {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// Every workload is there to be checked only.
+    #[error("`{kernel}` has no workload whose role is `tune`")]
+    NothingToTune {
+        /// The kernel.
+        kernel: String,
+    },
+    /// A device that this build or machine does not have.
+    #[error("no device is called `{name}`")]
+    UnknownDevice {
+        /// The name.
+        name: String,
+    },
+    /// No folder for caches is named.
+    #[error("there is no folder for the cache")]
+    NoCache,
+    /// There is no kernel compiler, and none could be installed.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// The compile workers cannot work.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// The reference of a workload cannot be computed.
+    #[error("the reference of workload `{workload}` failed: {message}")]
+    Reference {
+        /// The workload.
+        workload: String,
+        /// Stable code of the cause.
+        code: String,
+        /// What went wrong.
+        message: String,
+        /// What to try.
+        hint: Option<String>,
+    },
+    /// The device cannot answer.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// No record to report on.
+    #[error("`{}` has no records", folder.display())]
+    NoRecords {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+fn first(diagnostics: &[Diagnostic]) -> String {
+    match diagnostics {
+        [] => "the spec is wrong".to_owned(),
+        [one] => one.to_string(),
+        [one, rest @ ..] => format!("{one} (and {} more)", rest.len()),
+    }
+}
+
+impl PipelineError {
+    /// Stable code.
+    pub fn code(&self) -> String {
+        match self {
+            Self::Spec(diagnostics) => {
+                diagnostics.first().map_or_else(|| "spec".to_owned(), |first| first.code.clone())
+            }
+            Self::Read { .. } => "io.read".to_owned(),
+            Self::OutsideFolder { .. } => "spec.path-outside".to_owned(),
+            Self::NotAFile { .. } => "io.not-a-file".to_owned(),
+            Self::Write { .. } => "io.write".to_owned(),
+            Self::Busy { .. } => "campaign.busy".to_owned(),
+            Self::UnknownWorkload { .. } => "workload.unknown".to_owned(),
+            Self::NothingToTune { .. } => "workload.none-to-tune".to_owned(),
+            Self::UnknownDevice { .. } => "device.unknown".to_owned(),
+            Self::Toolchain(error) => error.code().to_owned(),
+            Self::NoCache => "cache.none".to_owned(),
+            Self::Pool(error) => error.code().to_owned(),
+            Self::Reference { code, .. } => code.clone(),
+            Self::Device(_) => "device.lost".to_owned(),
+            Self::NoRecords { .. } => "campaign.no-records".to_owned(),
+        }
+    }
+
+    /// What to try.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Spec(_) | Self::Device(_) => None,
+            Self::Read { .. } => {
+                Some("SPEC is a folder with a `kernel.toml`, or a `.toml` file".to_owned())
+            }
+            Self::OutsideFolder { .. } => {
+                Some("copy the file into the kernel's folder".to_owned())
+            }
+            Self::NotAFile { .. } => None,
+            Self::Reference { hint, .. } => hint.clone(),
+            Self::Write { .. } => Some(
+                "free some space or choose another `--out`; running the same command again goes on \
+                 from the last record"
+                    .to_owned(),
+            ),
+            Self::Busy { .. } => Some("wait for it, or choose another `--out`".to_owned()),
+            Self::UnknownWorkload { known, .. } => Some(format!("workloads: {}", known.join(", "))),
+            Self::NothingToTune { .. } => {
+                Some("name a workload with `--workload`, or give one `role = \"tune\"`".to_owned())
+            }
+            Self::UnknownDevice { .. } => Some("devices: `emulator`".to_owned()),
+            Self::NoCache => Some("name one with `--cache` or `RIDGE_CACHE`".to_owned()),
+            Self::Pool(error) => Some(error.hint().to_owned()),
+            Self::Toolchain(error) => Some(error.hint().to_owned()),
+            Self::NoRecords { .. } => Some("run `ridge tune` with `--out` there first".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the page shows, taken from the records: plain numbers, no drawing.
+
+use std::collections::BTreeMap;
+
+use ridge_spec::outcome::{Outcome, TermTime};
+use ridge_spec::record::TuningRecord;
+use ridge_spec::space::Candidate;
+
+/// A campaign, workload by workload.
+#[derive(Clone, Debug)]
+pub(crate) struct Campaign {
+    pub(crate) kernel: String,
+    pub(crate) spec: String,
+    pub(crate) device: String,
+    pub(crate) profile: String,
+    pub(crate) toolkit: String,
+    pub(crate) tool_version: String,
+    pub(crate) workloads: Vec<Workload>,
+}
+
+/// The search over one workload, with its finals.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    pub(crate) name: String,
+    pub(crate) shape: String,
+    pub(crate) bytes_min: u64,
+    pub(crate) flops: u64,
+    pub(crate) evaluations: Vec<Evaluation>,
+}
+
+/// One evaluated candidate.
+#[derive(Clone, Debug)]
+pub(crate) struct Evaluation {
+    pub(crate) candidate: Candidate,
+    pub(crate) verdict: EvaluationVerdict,
+    /// Bytes that the whole launch moves between multiprocessors and memory, 32-byte sectors, scaled
+    /// from the blocks that ran.
+    pub(crate) bytes_moved: Option<f64>,
+    pub(crate) phases: Phases,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(crate) enum EvaluationVerdict {
+    /// A time, predicted or measured, nanoseconds.
+    Timed { time_ns: u64, terms: Vec<TermTime>, limiting: Option<String> },
+    /// Refused: code and one line.
+    Rejected { code: &'static str, summary: String },
+}
+
+/// Where its wall time went, nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Phases {
+    pub(crate) compile_ns: u64,
+    pub(crate) verify_ns: u64,
+}
+
+impl Campaign {
+    /// Groups records by workload, in the order in which workloads appear. `None` without records.
+    pub(crate) fn from_records(records: &[TuningRecord]) -> Option<Self> {
+        let first = records.first()?;
+        let mut order: Vec<String> = Vec::new();
+        let mut groups: BTreeMap<String, Workload> = BTreeMap::new();
+        for record in records {
+            let name = record.workload.name.clone();
+            let group = groups.entry(name.clone()).or_insert_with(|| {
+                order.push(name.clone());
+                Workload {
+                    name,
+                    shape: record.workload.to_string(),
+                    bytes_min: record.bytes_min,
+                    flops: record.flops,
+                    evaluations: Vec::new(),
+                }
+            });
+            group.evaluations.push(Evaluation::from_record(record));
+        }
+        Some(Self {
+            kernel: first.kernel.clone(),
+            spec: first.spec.short(),
+            device: first.environment.device.clone(),
+            profile: first.environment.profile.clone(),
+            toolkit: first.environment.toolkit.clone(),
+            tool_version: first.tool_version.clone(),
+            workloads: order.into_iter().filter_map(|name| groups.remove(&name)).collect(),
+        })
+    }
+}
+
+impl Evaluation {
+    fn from_record(record: &TuningRecord) -> Self {
+        let verdict = match &record.outcome {
+            Outcome::Measured(samples) => EvaluationVerdict::Timed {
+                time_ns: samples.median_ns(),
+                terms: Vec::new(),
+                limiting: None,
+            },
+            Outcome::Predicted(prediction) => EvaluationVerdict::Timed {
+                time_ns: prediction.time_ns,
+                terms: prediction.terms.clone(),
+                limiting: Some(prediction.limiting.to_string()),
+            },
+            Outcome::Rejected(rejection) => {
+                EvaluationVerdict::Rejected { code: rejection.code(), summary: rejection.summary() }
+            }
+        };
+        Self {
+            candidate: record.candidate.clone(),
+            verdict,
+            bytes_moved: bytes_moved(record),
+            phases: Phases {
+                compile_ns: record.phases.compile_ns,
+                verify_ns: record.phases.verify_ns,
+            },
+        }
+    }
+
+    /// Its time, where it has one.
+    pub(crate) fn time_ns(&self) -> Option<u64> {
+        match self.verdict {
+            EvaluationVerdict::Timed { time_ns, .. } => Some(time_ns),
+            EvaluationVerdict::Rejected { .. } => None,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are drawn, not added up")]
+fn bytes_moved(record: &TuningRecord) -> Option<f64> {
+    let counters = record.counters.as_ref()?;
+    let blocks = record.launch.as_ref()?.blocks();
+    if counters.blocks == 0 {
+        return None;
+    }
+    let sectors = counters.block_sectors_read + counters.block_sectors_written;
+    Some(sectors as f64 * 32.0 * blocks as f64 / counters.blocks as f64)
+}
+
+impl Workload {
+    /// The best candidates, fastest first; ties in candidate order.
+    pub(crate) fn ranking(&self) -> Vec<&Evaluation> {
+        let mut timed: Vec<&Evaluation> =
+            self.evaluations.iter().filter(|evaluation| evaluation.time_ns().is_some()).collect();
+        timed.sort_by(|a, b| (a.time_ns(), &a.candidate).cmp(&(b.time_ns(), &b.candidate)));
+        timed
+    }
+
+    /// For every parameter that varies: its values with the sorted times of their candidates.
+    pub(crate) fn main_effects(&self) -> BTreeMap<String, BTreeMap<SortableValue, Vec<u64>>> {
+        let mut effects: BTreeMap<String, BTreeMap<SortableValue, Vec<u64>>> = BTreeMap::new();
+        for evaluation in &self.evaluations {
+            let Some(time_ns) = evaluation.time_ns() else { continue };
+            for (name, value) in evaluation.candidate.iter() {
+                let text = value.to_string();
+                let key = SortableValue { number: text.parse().ok(), text };
+                effects.entry(name.to_owned()).or_default().entry(key).or_default().push(time_ns);
+            }
+        }
+        effects.retain(|_, values| values.len() > 1);
+        for times in effects.values_mut().flat_map(BTreeMap::values_mut) {
+            times.sort_unstable();
+        }
+        effects
+    }
+
+    /// Rejected candidates: code to their number and the first one's line.
+    pub(crate) fn rejections(&self) -> BTreeMap<&'static str, (usize, String)> {
+        let mut causes: BTreeMap<&'static str, (usize, String)> = BTreeMap::new();
+        for evaluation in &self.evaluations {
+            if let EvaluationVerdict::Rejected { code, summary } = &evaluation.verdict {
+                causes
+                    .entry(code)
+                    .or_insert_with(|| (0, format!("{}: {summary}", evaluation.candidate)))
+                    .0 += 1;
+            }
+        }
+        causes
+    }
+}
+
+/// A parameter's value, numbers in numeric order before words.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SortableValue {
+    pub(crate) number: Option<i64>,
+    pub(crate) text: String,
+}

@@ -1,0 +1,91 @@
+//! What a job needs of the machine: where tools and caches are, and how many cores to use.
+
+use std::ffi::OsString;
+use std::num::NonZero;
+use std::path::PathBuf;
+
+use ridge_compiler::cache::Cache;
+pub use ridge_compiler::pool::WorkerCommand;
+use ridge_compiler::pool::{CompilePool, PoolConfig};
+use ridge_compiler::toolchain::{self, InstallProgress, SearchPaths, Toolkit};
+
+use crate::error::PipelineError;
+use crate::event::{Event, Observer};
+
+/// What a job needs of the machine.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where a toolkit may be.
+    pub search_paths: SearchPaths,
+    /// What becomes a compile worker: it calls [`serve_compile_worker`].
+    pub worker: WorkerCommand,
+    /// Compile workers, and threads of the emulator.
+    pub threads: NonZero<usize>,
+}
+
+impl Setup {
+    /// Puts together what flags and environment variables say; `lookup` answers for the latter,
+    /// and flags win.
+    pub fn new(
+        lookup: impl Fn(&str) -> Option<OsString>,
+        toolkit: Option<PathBuf>,
+        cache: Option<PathBuf>,
+        worker: WorkerCommand,
+        threads: NonZero<usize>,
+    ) -> Self {
+        let mut search_paths = SearchPaths::from_lookup(lookup);
+        search_paths.setting = toolkit.or(search_paths.setting);
+        search_paths.cache_folder = cache.or(search_paths.cache_folder);
+        Self { search_paths, worker, threads }
+    }
+
+    /// Ridge's cache folder.
+    ///
+    /// # Errors
+    /// [`PipelineError::NoCache`] where neither a flag nor the environment names one.
+    pub fn cache_folder(&self) -> Result<&PathBuf, PipelineError> {
+        self.search_paths.cache_folder.as_ref().ok_or(PipelineError::NoCache)
+    }
+
+    /// The toolkit, installed first where there is none.
+    ///
+    /// # Errors
+    /// [`PipelineError::Toolchain`].
+    pub fn toolkit(&self, observer: &dyn Observer) -> Result<Toolkit, PipelineError> {
+        Ok(toolchain::ensure(&self.search_paths, &mut Installing { observer })?)
+    }
+
+    /// The cache of compiled candidates.
+    ///
+    /// # Errors
+    /// As [`Self::cache_folder`].
+    pub fn artifact_cache(&self) -> Result<Cache, PipelineError> {
+        Ok(Cache::new(self.cache_folder()?))
+    }
+
+    /// A pool of compile workers.
+    pub fn pool(&self, toolkit: &Toolkit) -> CompilePool {
+        let mut config = PoolConfig::new(self.worker.clone(), toolkit.clone());
+        config.n_workers = self.threads;
+        CompilePool::new(config)
+    }
+}
+
+/// Tells the observer how an installation goes.
+struct Installing<'a> {
+    observer: &'a dyn Observer,
+}
+
+impl InstallProgress for Installing<'_> {
+    fn advance(&mut self, done: u64, total: u64) {
+        self.observer.notify(Event::Installing { received: done, expected: total });
+    }
+}
+
+/// Serves compile requests from stdin until it closes: what a worker process does.
+///
+/// # Errors
+/// Where stdin or stdout fail.
+pub fn serve_compile_worker() -> std::io::Result<()> {
+    ridge_compiler::worker::serve(std::io::stdin().lock(), std::io::stdout().lock())
+}

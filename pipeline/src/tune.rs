@@ -1,0 +1,399 @@
+//! Tuning: a campaign over the workloads of a spec.
+
+mod batch;
+mod finals;
+mod ledger;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ridge_autotune::cost::Roofline;
+use ridge_autotune::history::History;
+use ridge_autotune::strategies::{self, StrategyEntry};
+use ridge_runtime::emulator::Emulator;
+use ridge_runtime::profiles;
+use ridge_spec::kernel::{KernelSpec, Role, Workload};
+use ridge_spec::matrix::Matrix;
+use ridge_spec::outcome::Outcome;
+use ridge_spec::space::{Candidate, LegalSpace};
+
+use crate::answer::{ANSWER_SCHEMA, Files, TuneAnswer, WorkloadAnswer};
+use crate::compilation::Compiler;
+use crate::error::PipelineError;
+use crate::evaluate::{Bound, Evaluator};
+use crate::event::{Best, Event, Observer};
+use crate::folder::KernelFolder;
+use crate::setup::Setup;
+use crate::{report, storage};
+
+use batch::Workplace;
+use ledger::Ledger;
+
+/// The matrix's name in a campaign's folder.
+pub const MATRIX_FILE: &str = "tuned.toml";
+
+/// Candidates asked of the strategy at once. A constant: the trajectory must not depend on the
+/// machine's cores.
+const BATCH: usize = 32;
+
+/// What to tune, and how.
+#[derive(Clone, Debug)]
+pub struct TuneRequest {
+    /// Where candidates run: `emulator`.
+    pub device: String,
+    /// The profile of what to compile and predict for.
+    pub target: String,
+    /// Evaluations for each workload; `None` for the whole space.
+    pub budget: Option<usize>,
+    /// Wall time for the job.
+    pub time: Option<Duration>,
+    /// The strategy; `None` for the default.
+    pub strategy: Option<String>,
+    /// Seed of the search and of the inputs.
+    pub seed: u64,
+    /// Workloads to tune; empty for all whose role is `tune`.
+    pub workloads: Vec<String>,
+    /// Folder of the campaign.
+    pub out: PathBuf,
+}
+
+/// What all steps of a campaign share.
+struct Campaign<'a> {
+    folder: &'a KernelFolder,
+    setup: &'a Setup,
+    evaluator: Evaluator<'a>,
+    compiler: Compiler,
+    ledger: Ledger,
+    observer: &'a dyn Observer,
+    request: &'a TuneRequest,
+    deadline: Option<Instant>,
+}
+
+/// The search over one workload.
+struct Search<'a> {
+    bound: &'a Bound,
+    /// Small workloads that share the artifacts.
+    siblings: &'a [Bound],
+    space: &'a LegalSpace,
+    roofline: Roofline,
+}
+
+impl Search<'_> {
+    /// Adds an outcome to the history and tells who watches.
+    fn tell(
+        &self,
+        history: &mut History,
+        index: usize,
+        outcome: Outcome,
+        n_resumed: usize,
+        observer: &dyn Observer,
+    ) {
+        history.push(index, outcome.clone());
+        let best = history.best().and_then(|best| Some((best.candidate, best.time_ns?)));
+        let best_candidate = best.map(|(index, _)| self.space.candidate(index));
+        observer.notify(Event::Evaluated {
+            candidate: &self.space.candidate(index),
+            outcome: &outcome,
+            n_done: history.len(),
+            n_resumed,
+            best: best_candidate.as_ref().zip(best).map(|(candidate, (_, time_ns))| Best {
+                candidate,
+                time_ns,
+                fraction_of_roofline: self.roofline.fraction(time_ns),
+            }),
+        });
+    }
+}
+
+/// Runs a campaign, or goes on with the one in the request's folder.
+///
+/// # Errors
+/// Where the campaign cannot go on: a bad request, no compiler, a disk that is full. What was
+/// recorded before is kept. A candidate that fails is an outcome in the log.
+pub fn run(
+    setup: &Setup,
+    folder: &KernelFolder,
+    request: &TuneRequest,
+    observer: &dyn Observer,
+) -> Result<TuneAnswer, PipelineError> {
+    let started = Instant::now();
+    if request.device != "emulator" {
+        return Err(PipelineError::UnknownDevice { name: request.device.clone() });
+    }
+    let profile = profiles::find(&request.target)
+        .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
+    let workloads = workloads(&folder.spec, &request.workloads)?;
+    let strategy = request
+        .strategy
+        .as_deref()
+        .map(strategies::find)
+        .transpose()
+        .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
+    let device = Arc::new(Emulator::new());
+    let evaluator = Evaluator::new(folder, profile, device, request.seed);
+    let compiler = Compiler::new(setup, folder, profile.architecture, observer)?;
+    let ledger = Ledger::open(request, folder, profile, &evaluator, &compiler)?;
+    for dropped in ledger.dropped() {
+        observer.notify(Event::Warning(dropped));
+    }
+    let mut campaign = Campaign {
+        folder,
+        setup,
+        evaluator,
+        compiler,
+        ledger,
+        observer,
+        request,
+        deadline: request.time.map(|time| started + time),
+    };
+    let mut answers = Vec::new();
+    for workload in workloads {
+        answers.push(campaign.tune_workload(workload, strategy)?);
+    }
+    campaign.answer(answers, profile.name.clone(), strategy, started)
+}
+
+/// The workloads to tune, by name or by role.
+fn workloads<'a>(
+    spec: &'a KernelSpec,
+    names: &[String],
+) -> Result<Vec<&'a Workload>, PipelineError> {
+    if names.is_empty() {
+        let tuned: Vec<&Workload> =
+            spec.workloads.iter().filter(|workload| workload.role == Role::Tune).collect();
+        if tuned.is_empty() {
+            return Err(PipelineError::NothingToTune { kernel: spec.name.to_string() });
+        }
+        return Ok(tuned);
+    }
+    names.iter().map(|name| find_workload(spec, name)).collect()
+}
+
+/// The workload of that name.
+pub(crate) fn find_workload<'a>(
+    spec: &'a KernelSpec,
+    name: &str,
+) -> Result<&'a Workload, PipelineError> {
+    spec.workload(name).ok_or_else(|| PipelineError::UnknownWorkload {
+        name: name.to_owned(),
+        known: spec.workloads.iter().map(|workload| workload.name.clone()).collect(),
+    })
+}
+
+/// The strategy that is used where none is named: everything, or a random sample of it where the
+/// budget does not reach that far.
+fn default_strategy(
+    n_legal: usize,
+    budget: Option<usize>,
+) -> Result<&'static StrategyEntry, PipelineError> {
+    let name = if budget.is_some_and(|budget| budget < n_legal) { "random" } else { "exhaustive" };
+    strategies::find(name).map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))
+}
+
+impl Campaign<'_> {
+    fn tune_workload(
+        &mut self,
+        workload: &Workload,
+        strategy: Option<&'static StrategyEntry>,
+    ) -> Result<WorkloadAnswer, PipelineError> {
+        self.observer.notify(Event::Step("enumerating the space"));
+        let bound = self.evaluator.bind(self.folder, workload, self.setup)?;
+        let siblings = self.siblings(workload, &bound)?;
+        let space = self
+            .folder
+            .spec
+            .space
+            .legal(bound.instance.scope())
+            .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
+        let budget = self.request.budget.unwrap_or(usize::MAX).min(space.len());
+        self.observer.notify(Event::SearchStarted {
+            workload: &workload.name,
+            n_legal: space.len(),
+            n_budget: budget,
+        });
+        let entry = match strategy {
+            Some(entry) => entry,
+            None => default_strategy(space.len(), self.request.budget)?,
+        };
+        let seed = self.request.seed;
+        let mut strategy = (entry.build)(ridge_autotune::strategy::Setup { seed, prior: None });
+        let roofline = self.evaluator.roofline(&bound);
+        let search = Search { bound: &bound, siblings: &siblings, space: &space, roofline };
+        let mut history = History::new();
+        let mut n_resumed = 0;
+        while history.len() < budget && !self.is_over() {
+            let n_max = BATCH.min(budget - history.len());
+            let proposed = strategy.propose(&space, &history, n_max);
+            if proposed.is_empty() {
+                break;
+            }
+            n_resumed += self.evaluate(&search, &proposed, &mut history, n_resumed)?;
+        }
+        self.observer.notify(Event::SearchEnded);
+        let finals = self.finals(workload, &bound, &space, &history)?;
+        Ok(WorkloadAnswer {
+            workload: workload.name.clone(),
+            n_product: u64::try_from(space.product_size()).unwrap_or(u64::MAX),
+            n_legal: space.len(),
+            n_evaluated: history.len(),
+            n_resumed,
+            rejected: rejected_by_code(&history),
+            roofline_ns: whole_nanoseconds(search.roofline.physical_ns),
+            best: finals.ranked,
+            refused_finalists: finals.refused,
+        })
+    }
+
+    /// The small workloads that a candidate's artifact for `workload` also serves.
+    fn siblings(&self, workload: &Workload, bound: &Bound) -> Result<Vec<Bound>, PipelineError> {
+        let mut siblings = Vec::new();
+        for other in &self.folder.spec.workloads {
+            if other.role != Role::Verify || other.types != workload.types {
+                continue;
+            }
+            let sibling = self.evaluator.bind(self.folder, other, self.setup)?;
+            if sibling.instance.specialized().eq(bound.instance.specialized()) {
+                siblings.push(sibling);
+            }
+        }
+        Ok(siblings)
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Evaluates a batch, in parallel, and records it in the order proposed; candidates with a
+    /// record of an earlier run keep their outcome. Answers how many those were.
+    fn evaluate(
+        &mut self,
+        search: &Search<'_>,
+        proposed: &[usize],
+        history: &mut History,
+        n_resumed: usize,
+    ) -> Result<usize, PipelineError> {
+        let workload = search.bound.instance.workload();
+        let candidates: Vec<Candidate> =
+            proposed.iter().map(|&index| search.space.candidate(index)).collect();
+        let recorded: Vec<Option<Outcome>> = candidates
+            .iter()
+            .map(|candidate| Some(self.ledger.screened(workload, candidate)?.outcome.clone()))
+            .collect();
+        let n_recorded = recorded.iter().flatten().count();
+        let open: Vec<Candidate> = candidates
+            .iter()
+            .zip(&recorded)
+            .filter(|(_, recorded)| recorded.is_none())
+            .map(|(candidate, _)| candidate.clone())
+            .collect();
+        let ledger = &mut self.ledger;
+        let observer = self.observer;
+        let mut places = proposed.iter().zip(&recorded);
+        // The recorded ones between two evaluated ones go into the history in their places.
+        let mut tell_recorded = |history: &mut History, stop_at_open: bool| -> Option<usize> {
+            for (&index, recorded) in places.by_ref() {
+                match recorded {
+                    Some(outcome) => {
+                        search.tell(
+                            history,
+                            index,
+                            outcome.clone(),
+                            n_resumed + n_recorded,
+                            observer,
+                        );
+                    }
+                    None if stop_at_open => return Some(index),
+                    None => {}
+                }
+            }
+            None
+        };
+        let workplace = Workplace {
+            evaluator: &self.evaluator,
+            bound: search.bound,
+            siblings: search.siblings,
+            observer,
+        };
+        batch::run(&workplace, &mut self.compiler, &open, &mut |_, evaluated| {
+            let outcome = evaluated.outcome.clone();
+            ledger.append_screened(&search.bound.instance, evaluated)?;
+            if let Some(index) = tell_recorded(history, true) {
+                search.tell(history, index, outcome, n_resumed + n_recorded, observer);
+            }
+            Ok(())
+        })?;
+        tell_recorded(history, false);
+        Ok(n_recorded)
+    }
+
+    /// Writes what is derived from the log and puts the answer together.
+    fn answer(
+        self,
+        workloads: Vec<WorkloadAnswer>,
+        target: String,
+        strategy: Option<&'static StrategyEntry>,
+        started: Instant,
+    ) -> Result<TuneAnswer, PipelineError> {
+        self.ledger.sync()?;
+        let out = &self.request.out;
+        let found = workloads.iter().all(|workload| !workload.best.is_empty());
+        let matrix = self.ledger.matrix(self.evaluator.profile);
+        let matrix_path = write_matrix(out, matrix.as_ref())?;
+        let report = report::write(out)?;
+        Ok(TuneAnswer {
+            schema: ANSWER_SCHEMA,
+            kernel: self.folder.spec.name.to_string(),
+            spec: self.folder.digest,
+            target,
+            device: self.evaluator.device_name().to_owned(),
+            strategy: strategy.map_or("default", |entry| entry.name).to_owned(),
+            seed: self.request.seed,
+            found,
+            workloads,
+            files: Files {
+                records: out.join(storage::RECORDS_FILE).display().to_string(),
+                matrix: matrix_path.map(|path| path.display().to_string()),
+                report: report.display().to_string(),
+            },
+            wall_time_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+/// Writes the matrix, or removes an earlier one where no candidate passed.
+fn write_matrix(
+    out: &std::path::Path,
+    matrix: Option<&Matrix>,
+) -> Result<Option<PathBuf>, PipelineError> {
+    let path = out.join(MATRIX_FILE);
+    match matrix {
+        Some(matrix) => {
+            storage::write_whole(&path, matrix.to_toml().as_bytes())?;
+            Ok(Some(path))
+        }
+        None => match std::fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(PipelineError::Write { path, source })
+            }
+            _ => Ok(None),
+        },
+    }
+}
+
+/// A time in whole nanoseconds; what a workload needs is far from the ends of the range.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
+fn whole_nanoseconds(ns: f64) -> u64 {
+    ns.clamp(0.0, 1e18).round() as u64
+}
+
+fn rejected_by_code(history: &History) -> BTreeMap<String, usize> {
+    let mut rejected = BTreeMap::new();
+    for evaluation in history.iter() {
+        if let Outcome::Rejected(rejection) = &evaluation.outcome {
+            *rejected.entry(rejection.code().to_owned()).or_insert(0) += 1;
+        }
+    }
+    rejected
+}

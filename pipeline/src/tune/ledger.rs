@@ -1,0 +1,272 @@
+//! The campaign's records: what was evaluated before, and what is appended now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ridge_compiler::cache;
+use ridge_spec::artifact::Artifact;
+use ridge_spec::diagnostic::Diagnostic;
+use ridge_spec::digest::Digest;
+use ridge_spec::kernel::{Instance, Workload};
+use ridge_spec::matrix::{DeriveOptions, Matrix};
+use ridge_spec::outcome::{Outcome, Rejection};
+use ridge_spec::record::{
+    BlocksVerified, Environment, PhaseTimes, Protocol, RecordedWorkload, TuningRecord,
+    VerificationSummary,
+};
+use ridge_spec::space::Candidate;
+use ridge_spec::target::DeviceProfile;
+
+use super::TuneRequest;
+use super::batch::Evaluated;
+use crate::compilation::Compiler;
+use crate::error::PipelineError;
+use crate::evaluate::Evaluator;
+use crate::folder::KernelFolder;
+use crate::storage::RecordStore;
+
+/// How screened candidates get their time: one run on normal inputs of the workload and of the
+/// small ones that share the artifact, counted and predicted.
+const SCREEN_PROTOCOL: &str = "emulated-screen-1";
+
+/// How finalists are checked: every workload of the spec, every distribution.
+const FINAL_PROTOCOL: &str = "emulated-final-1";
+
+/// Version of this crate, in every record.
+const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Workload identity and candidate.
+type Key = (String, Candidate);
+
+/// The log of a campaign, and which of its records belong to this very campaign: same kernel,
+/// target, tools and seed. The others stay in the log and are not looked at.
+pub(super) struct Ledger {
+    store: RecordStore,
+    spec: Digest,
+    kernel: String,
+    environment: Environment,
+    seed: u64,
+    sequence: u64,
+    screened: BTreeMap<Key, usize>,
+    finals: BTreeMap<Key, usize>,
+    artifacts: std::path::PathBuf,
+}
+
+impl Ledger {
+    /// Opens the log in the request's folder.
+    ///
+    /// # Errors
+    /// As [`RecordStore::open`].
+    pub(super) fn open(
+        request: &TuneRequest,
+        folder: &KernelFolder,
+        profile: &DeviceProfile,
+        evaluator: &Evaluator<'_>,
+        compiler: &Compiler,
+    ) -> Result<Self, PipelineError> {
+        let environment = Environment {
+            device: profile.device.clone(),
+            architecture: profile.architecture,
+            executor: evaluator.device_name().to_owned(),
+            profile: profile.name.clone(),
+            profile_digest: profile.digest(),
+            driver: None,
+            toolkit: compiler.toolkit_name(),
+            clocks: None,
+        };
+        let mut ledger = Self {
+            store: RecordStore::open(&request.out)?,
+            spec: folder.digest,
+            kernel: folder.spec.name.to_string(),
+            environment,
+            seed: request.seed,
+            sequence: 0,
+            screened: BTreeMap::new(),
+            finals: BTreeMap::new(),
+            artifacts: request.out.join("artifacts"),
+        };
+        for place in 0..ledger.store.records().len() {
+            ledger.index(place);
+        }
+        Ok(ledger)
+    }
+
+    /// Lines of the log that are no records.
+    pub(super) fn dropped(&self) -> &[Diagnostic] {
+        self.store.dropped()
+    }
+
+    /// Notes the place of a record of this campaign.
+    fn index(&mut self, place: usize) {
+        let record = &self.store.records()[place];
+        let ours = record.spec == self.spec
+            && record.seed == self.seed
+            && record.environment == self.environment
+            && record.tool_version == TOOL_VERSION;
+        if !ours {
+            return;
+        }
+        let key = (record.workload.to_string(), record.candidate.clone());
+        let index = match record.protocol.name.as_str() {
+            SCREEN_PROTOCOL => &mut self.screened,
+            FINAL_PROTOCOL => &mut self.finals,
+            _ => return,
+        };
+        self.sequence = self.sequence.max(record.sequence + 1);
+        index.insert(key, place);
+    }
+
+    fn append(&mut self, record: TuningRecord) -> Result<(), PipelineError> {
+        self.store.append(record)?;
+        self.index(self.store.records().len() - 1);
+        Ok(())
+    }
+
+    /// What screening said of a candidate before.
+    pub(super) fn screened(
+        &self,
+        workload: &Workload,
+        candidate: &Candidate,
+    ) -> Option<&TuningRecord> {
+        let place = self.screened.get(&(workload.to_string(), candidate.clone()))?;
+        self.store.records().get(*place)
+    }
+
+    /// What the finals said of a candidate before.
+    pub(super) fn final_record(
+        &self,
+        workload: &Workload,
+        candidate: &Candidate,
+    ) -> Option<&TuningRecord> {
+        let place = self.finals.get(&(workload.to_string(), candidate.clone()))?;
+        self.store.records().get(*place)
+    }
+
+    /// Appends what screening found.
+    ///
+    /// # Errors
+    /// As [`RecordStore::append`].
+    pub(super) fn append_screened(
+        &mut self,
+        instance: &Instance,
+        evaluated: Evaluated,
+    ) -> Result<(), PipelineError> {
+        let Evaluated { candidate, outcome, artifact, trial, passed, verify_ns } = evaluated;
+        let verification = trial
+            .as_ref()
+            .and_then(|trial| trial.result.as_ref().ok())
+            .map(|summary| VerificationSummary { workloads: passed, ..summary.clone() });
+        self.append(TuningRecord {
+            spec: self.spec,
+            kernel: self.kernel.clone(),
+            workload: RecordedWorkload::from(instance.workload()),
+            candidate,
+            artifact: artifact.as_ref().map(|artifact| artifact.digest),
+            resources: artifact.as_ref().map(|artifact| artifact.manifest.resources),
+            counters: trial.as_ref().and_then(|trial| trial.counters),
+            launch: trial.as_ref().map(|trial| trial.launch.config),
+            bytes_min: instance.bytes_min(),
+            flops: instance.flops(),
+            environment: self.environment.clone(),
+            protocol: Protocol { name: SCREEN_PROTOCOL.to_owned(), settings: BTreeMap::new() },
+            verification,
+            outcome,
+            refused_on: None,
+            seed: self.seed,
+            sequence: self.sequence,
+            phases: PhaseTimes {
+                compile_ns: artifact.map_or(0, |artifact| artifact.manifest.compile_time_ns),
+                verify_ns,
+                ..PhaseTimes::default()
+            },
+            tool_version: TOOL_VERSION.to_owned(),
+        })
+    }
+
+    /// Appends what the finals found of a screened candidate: on which workloads it passed, or on
+    /// which it was refused.
+    ///
+    /// # Errors
+    /// As [`RecordStore::append`].
+    pub(super) fn append_final(
+        &mut self,
+        workload: &Workload,
+        candidate: &Candidate,
+        passed: Vec<(String, VerificationSummary)>,
+        refusal: Option<(String, Rejection)>,
+        verify_ns: u64,
+    ) -> Result<(), PipelineError> {
+        let Some(screened) = self.screened(workload, candidate) else { return Ok(()) };
+        let mut record = screened.clone();
+        record.verification = record.verification.map(|summary| merge(summary, passed));
+        if let Some((name, rejection)) = refusal {
+            record.outcome = Outcome::Rejected(rejection);
+            record.refused_on = Some(name);
+            record.verification = None;
+        }
+        record.protocol.name = FINAL_PROTOCOL.to_owned();
+        record.phases = PhaseTimes { verify_ns, ..PhaseTimes::default() };
+        record.sequence = self.sequence;
+        self.append(record)
+    }
+
+    /// Keeps a winner's artifact beside the records.
+    ///
+    /// # Errors
+    /// [`PipelineError::Write`].
+    pub(super) fn keep_artifact(&self, artifact: &Arc<Artifact>) -> Result<(), PipelineError> {
+        cache::write_artifact(&self.artifacts, artifact).map(|_| ()).map_err(|error| {
+            PipelineError::Write {
+                path: self.artifacts.clone(),
+                source: std::io::Error::other(error.to_string()),
+            }
+        })
+    }
+
+    /// The matrix of the candidates that went through the finals; `None` where none passed.
+    pub(super) fn matrix(&self, profile: &DeviceProfile) -> Option<Matrix> {
+        let mut places: Vec<usize> = self.finals.values().copied().collect();
+        places.sort_unstable();
+        let records = places.iter().filter_map(|place| self.store.records().get(*place));
+        let options = DeriveOptions {
+            predicted: true,
+            spec: Some(self.spec),
+            verified_on: Vec::new(),
+            profiles: BTreeMap::from([(profile.name.clone(), profile.clone())]),
+        };
+        let matrix = Matrix::derive(records, &options);
+        (!matrix.entries().is_empty()).then_some(matrix)
+    }
+
+    /// Waits until the disk has every record.
+    ///
+    /// # Errors
+    /// [`PipelineError::Write`].
+    pub(super) fn sync(&self) -> Result<(), PipelineError> {
+        self.store.sync()
+    }
+}
+
+/// One summary for all workloads a candidate passed on.
+fn merge(
+    mut summary: VerificationSummary,
+    passed: Vec<(String, VerificationSummary)>,
+) -> VerificationSummary {
+    for (name, other) in passed {
+        if !summary.workloads.contains(&name) {
+            summary.workloads.push(name);
+        }
+        for distribution in other.distributions {
+            if !summary.distributions.contains(&distribution) {
+                summary.distributions.push(distribution);
+            }
+        }
+        if let (BlocksVerified::All, sampled @ BlocksVerified::Sampled(_)) =
+            (summary.blocks, other.blocks)
+        {
+            summary.blocks = sampled;
+        }
+        summary.worst_error = summary.worst_error.max(other.worst_error);
+    }
+    summary
+}
