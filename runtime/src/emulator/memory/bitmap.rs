@@ -32,6 +32,18 @@ impl Bitmap {
             && !self.words[last] & tail == 0
     }
 
+    /// [`Bitmap::all`] of a range within one word, such as an aligned element of at most 64.
+    pub(super) fn has_element(&self, start: usize, length: usize) -> bool {
+        let (head, tail) = edges(start, length);
+        !self.words[start / 64] & head & tail == 0
+    }
+
+    /// [`Bitmap::set`] of a range within one word.
+    pub(super) fn set_element(&mut self, start: usize, length: usize) -> u32 {
+        let (head, tail) = edges(start, length);
+        set_word(&mut self.words[start / 64], head & tail)
+    }
+
     /// The first bit of a range that is not set.
     pub(super) fn first_clear(&self, start: usize, length: usize) -> Option<usize> {
         (start..start + length).find(|&bit| self.words[bit / 64] >> (bit % 64) & 1 == 0)

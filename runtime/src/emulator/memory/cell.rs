@@ -93,7 +93,6 @@ impl Cell {
         self.0 >> shift & ((1 << bits) - 1)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "28 bits")]
     pub(super) fn stamp(self) -> u32 {
         (self.0 >> STAMP_SHIFT) as u32
     }
@@ -121,7 +120,6 @@ impl Cell {
         self.0 & STRONG_BIT != 0
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "4 bits")]
     pub(super) fn mask(self) -> u8 {
         (self.0 & 0xf) as u8
     }

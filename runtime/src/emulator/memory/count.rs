@@ -21,14 +21,15 @@ use super::pattern::Pattern;
 /// Bytes of a sector.
 pub(super) const SECTOR_BYTES: u64 = 32;
 
-/// Counts a global request. Addresses are multiples of the width.
+/// Counts a global request. Addresses are multiples of the width. Says how many elements are
+/// distinct.
 pub(super) fn count_global(
     counts: &mut GlobalAccess,
     pattern: Pattern,
     addresses: &Addresses,
     mask: u32,
     width: u32,
-) {
+) -> u64 {
     let lanes = u64::from(mask.count_ones());
     let width = u64::from(width);
     counts.requests += 1;
@@ -45,6 +46,7 @@ pub(super) fn count_global(
     };
     counts.sectors += sectors;
     counts.sectors_ideal += (elements * width).div_ceil(SECTOR_BYTES);
+    elements
 }
 
 /// Distinct values of the addresses divided by a power of two.
@@ -65,14 +67,15 @@ fn distinct(addresses: &Addresses, mask: u32, unit: u64) -> u64 {
     values.chunk_by(|a, b| a == b).count() as u64
 }
 
-/// Counts a shared load or store. Addresses are multiples of the width.
+/// Counts a shared load or store. Addresses are multiples of the width. Says how many elements are
+/// distinct.
 pub(super) fn count_shared(
     counts: &mut SharedAccess,
     pattern: Pattern,
     addresses: &Addresses,
     mask: u32,
     width: u32,
-) {
+) -> u64 {
     let lanes = u64::from(mask.count_ones());
     counts.requests += 1;
     counts.bytes += lanes * u64::from(width);
@@ -83,12 +86,20 @@ pub(super) fn count_shared(
         Pattern::Run { .. } if width <= 4 => (1, lanes),
         Pattern::Run { .. } => (wavefronts(addresses, mask, width), lanes),
         Pattern::Uniform { .. } => (wavefronts(addresses, mask, width), 1),
+        Pattern::Scattered if width <= 4 && is_conflict_free(addresses, mask) => (1, lanes),
         Pattern::Scattered => {
             (wavefronts(addresses, mask, width), distinct(addresses, mask, u64::from(width)))
         }
     };
     counts.wavefronts += wavefronts;
     counts.wavefronts_ideal += (elements * u64::from(width)).div_ceil(128);
+    elements
+}
+
+/// Whether every lane has a bank of its own.
+fn is_conflict_free(addresses: &Addresses, mask: u32) -> bool {
+    let taken = bits(mask).fold(0u32, |taken, lane| taken | 1 << bank(addresses[lane] / 4));
+    taken.count_ones() == mask.count_ones()
 }
 
 /// Counts a shared atomic.

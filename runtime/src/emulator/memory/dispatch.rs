@@ -201,7 +201,8 @@ impl BlockMemory<'_> {
         if mask == 0 {
             return;
         }
-        count_shared(&mut self.counters.shared_store, pattern, addresses, mask, access.width);
+        let counts = &mut self.counters.shared_store;
+        let elements = count_shared(counts, pattern, addresses, mask, access.width);
         if access.order.is_strong() {
             self.each_address(addresses, mask, |memory, address| {
                 memory.release_shared(address, access.site.warp as usize);
@@ -212,7 +213,8 @@ impl BlockMemory<'_> {
             let run = Run { start: at(address), first, lanes };
             shared.store_run(run, rows, &by, problems);
         } else {
-            shared.store_scattered(addresses, mask, rows, &by, problems);
+            let meet = access.width < 4 || elements != u64::from(mask.count_ones());
+            shared.store_scattered(addresses, (mask, meet), rows, &by, problems);
         }
     }
 

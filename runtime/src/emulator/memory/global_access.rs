@@ -11,6 +11,7 @@ use super::global::{Content, Region};
 use super::page::{PAGE_BYTES, Span};
 use super::pattern::{BYTES_MAX, Pattern, classify, gather, scatter};
 use super::record::Lanes;
+use super::shared::word;
 use super::store::Store;
 
 /// Bytes of neighbouring lanes, or one element of one or all lanes, within one region.
@@ -25,7 +26,6 @@ struct Piece {
 
 impl<'g> BlockMemory<'g> {
     pub(super) fn load_global(&mut self, access: &Access, addresses: &Addresses, rows: &mut [Row]) {
-        let width = access.width as usize;
         let (mask, pattern) = self.admit_global(access, addresses);
         zero(rows, access.mask & !mask);
         if mask == 0 {
@@ -35,47 +35,93 @@ impl<'g> BlockMemory<'g> {
             let counts = &mut self.counters.global_load;
             count_global(counts, pattern, addresses, mask, access.width);
         }
-        let mut buffer = [0; BYTES_MAX];
         match pattern {
             Pattern::Run { first, lanes, .. } => {
-                let Some(piece) = self.run(addresses, first, lanes, access.width, mask) else {
-                    return;
-                };
-                if let Some(bytes) = self.input_bytes(&piece) {
-                    scatter(rows, first, lanes, width, bytes);
-                } else {
-                    let bytes = &mut buffer[..piece.length];
-                    self.load_piece(access, &piece, bytes);
-                    scatter(rows, first, lanes, width, bytes);
-                }
-                self.touch_read(access, addresses[first], piece.length);
+                self.load_run(access, addresses, (first, lanes, mask), rows);
             }
             Pattern::Uniform { address } => {
-                let Some(piece) = self.uniform(address, access.width, mask) else { return };
-                let bytes = &mut buffer[..width];
-                self.load_piece(access, &piece, bytes);
-                let mut element = [[0; LANES]; 8];
-                scatter(&mut element, 0, 1, width, bytes);
-                for (row, element) in rows.iter_mut().zip(&element) {
-                    bits(mask).for_each(|lane| row[lane] = element[0]);
-                }
-                self.touch_read(access, address, width);
+                self.load_uniform(access, (address, addresses), mask, rows);
             }
-            Pattern::Scattered => {
-                for lane in bits(mask) {
-                    let piece = self.run(addresses, lane, 1, access.width, 1 << lane);
-                    let Some(piece) = piece else { continue };
-                    let bytes = &mut buffer[..width];
-                    self.load_piece(access, &piece, bytes);
-                    scatter(rows, lane, 1, width, bytes);
-                    self.touch_read(access, addresses[lane], width);
-                }
-            }
+            Pattern::Scattered => self.load_each(access, addresses, mask, rows),
         }
         if access.order.is_strong() {
             self.each_address(addresses, mask, |memory, address| {
                 memory.see_global(address, access.site.warp as usize, false);
             });
+        }
+    }
+
+    fn load_run(
+        &mut self,
+        access: &Access,
+        addresses: &Addresses,
+        (first, lanes, mask): (usize, usize, u32),
+        rows: &mut [Row],
+    ) {
+        let width = access.width as usize;
+        let Some(piece) = self.run(addresses, first, lanes, access.width, mask) else { return };
+        if let Some(bytes) = self.input_bytes(&piece) {
+            scatter(rows, first, lanes, width, bytes);
+        } else {
+            let mut buffer = [0; BYTES_MAX];
+            let bytes = &mut buffer[..piece.length];
+            self.load_piece(access, &piece, bytes);
+            scatter(rows, first, lanes, width, bytes);
+        }
+        if access.space != Space::Const {
+            self.sectors_read.add(addresses[first], piece.length as u64);
+        }
+    }
+
+    fn load_uniform(
+        &mut self,
+        access: &Access,
+        (address, addresses): (u64, &Addresses),
+        mask: u32,
+        rows: &mut [Row],
+    ) {
+        let Some(piece) = self.uniform(address, access.width, mask) else { return };
+        let mut buffer = [0; 32];
+        let bytes = &mut buffer[..piece.length];
+        if let Some(input) = self.input_bytes(&piece) {
+            bytes.copy_from_slice(input);
+        } else if mask == self.clocks.live(access.site.warp as usize) {
+            self.load_piece(access, &piece, bytes);
+        } else {
+            // A record of several lanes stands for all of the warp's: these are only some.
+            return self.load_each(access, addresses, mask, rows);
+        }
+        for (k, row) in rows.iter_mut().enumerate().take(bytes.len().div_ceil(4)) {
+            let value = word(bytes, k);
+            if mask == u32::MAX {
+                row.fill(value);
+            } else {
+                bits(mask).for_each(|lane| row[lane] = value);
+            }
+        }
+        if access.space != Space::Const {
+            self.sectors_read.add(address, piece.length as u64);
+        }
+    }
+
+    fn load_each(&mut self, access: &Access, addresses: &Addresses, mask: u32, rows: &mut [Row]) {
+        let width = access.width as usize;
+        let mut buffer = [0; 32];
+        for lane in bits(mask) {
+            let piece = self.run(addresses, lane, 1, access.width, 1 << lane);
+            let Some(piece) = piece else { continue };
+            let bytes = if let Some(input) = self.input_bytes(&piece) {
+                input
+            } else {
+                self.load_piece(access, &piece, &mut buffer[..width]);
+                &buffer[..width]
+            };
+            for (k, row) in rows.iter_mut().enumerate().take(width.div_ceil(4)) {
+                row[lane] = word(bytes, k);
+            }
+        }
+        if access.space != Space::Const {
+            self.sectors_read.add_each(addresses, mask);
         }
     }
 
@@ -86,7 +132,8 @@ impl<'g> BlockMemory<'g> {
         if mask == 0 {
             return;
         }
-        count_global(&mut self.counters.global_store, pattern, addresses, mask, access.width);
+        let counts = &mut self.counters.global_store;
+        let elements = count_global(counts, pattern, addresses, mask, access.width);
         if access.order.is_strong() {
             self.each_address(addresses, mask, |memory, address| {
                 memory.release_global(address, access.site.warp as usize);
@@ -110,15 +157,22 @@ impl<'g> BlockMemory<'g> {
             self.sectors_written.add(addresses[first], piece.length as u64);
             return;
         }
-        self.store_scattered(access, addresses, mask, rows);
+        let meet = elements != u64::from(mask.count_ones());
+        self.store_scattered(access, addresses, (mask, meet), rows);
+        self.sectors_written.add_each(addresses, mask);
     }
 
     /// Stores of lanes that lie anyhow: all are checked against what was there before any is
     /// recorded, and lanes that meet must agree.
-    fn store_scattered(&mut self, access: &Access, addresses: &Addresses, mask: u32, rows: &[Row]) {
+    fn store_scattered(
+        &mut self,
+        access: &Access,
+        addresses: &Addresses,
+        (mask, meets): (u32, bool),
+        rows: &[Row],
+    ) {
         let width = access.width as usize;
         let mut buffer = [0; 32];
-        let meets = meets(addresses, mask);
         for pass in 0..if meets { 3 } else { 1 } {
             for lane in bits(mask) {
                 let piece = self.run(addresses, lane, 1, access.width, 1 << lane);
@@ -143,9 +197,6 @@ impl<'g> BlockMemory<'g> {
                         }
                     });
                 });
-                if pass == 0 {
-                    self.sectors_written.add(addresses[lane], width as u64);
-                }
             }
         }
     }
@@ -185,9 +236,9 @@ impl<'g> BlockMemory<'g> {
                 });
             });
             self.see_global(addresses[lane], warp, true);
-            self.sectors_read.add(addresses[lane], width as u64);
-            self.sectors_written.add(addresses[lane], width as u64);
         }
+        self.sectors_read.add_each(addresses, mask);
+        self.sectors_written.add_each(addresses, mask);
     }
 
     /// Aligned lanes whose bytes lie in a region; notes the others.
@@ -312,22 +363,4 @@ impl<'g> BlockMemory<'g> {
             offset += length;
         }
     }
-
-    fn touch_read(&mut self, access: &Access, address: u64, bytes: usize) {
-        if access.space != Space::Const {
-            self.sectors_read.add(address, bytes as u64);
-        }
-    }
-}
-
-/// Whether two lanes may access the same or neighbouring bytes of one element.
-fn meets(addresses: &Addresses, mask: u32) -> bool {
-    let mut sorted = [0; LANES];
-    let mut n = 0;
-    for lane in bits(mask) {
-        sorted[n] = addresses[lane];
-        n += 1;
-    }
-    sorted[..n].sort_unstable();
-    sorted[..n].windows(2).any(|pair| pair[0] == pair[1])
 }

@@ -1,7 +1,5 @@
 //! What is known of every byte of a page, cheap where the bytes of a 32-byte line are alike.
 
-use std::collections::BTreeMap;
-
 /// Bytes of a line: a sector.
 pub(super) const LINE_BYTES: usize = 32;
 
@@ -9,10 +7,15 @@ pub(super) const LINE_BYTES: usize = 32;
 #[derive(Debug)]
 pub(super) struct Lines<T> {
     whole: Vec<T>,
-    /// Which lines are in `split`.
-    is_split: Vec<u64>,
-    /// Lines whose bytes differ: runs in order that cover the line.
-    split: BTreeMap<usize, Vec<Run<T>>>,
+    /// For each line 0, or one more than the place of its runs in `split`; empty while no line is
+    /// split.
+    slots: Vec<u16>,
+    /// Of lines whose bytes differ, runs in order that cover the line.
+    split: Vec<Vec<Run<T>>>,
+    /// Places in `split` that no line uses.
+    free: Vec<u16>,
+    /// Where runs are put together.
+    scratch: Vec<Run<T>>,
 }
 
 #[derive(Clone, Debug)]
@@ -23,21 +26,22 @@ struct Run<T> {
 
 impl<T: Clone + PartialEq + Default> Lines<T> {
     pub(super) fn new(bytes: usize) -> Self {
-        let lines = bytes.div_ceil(LINE_BYTES);
         Self {
-            whole: vec![T::default(); lines],
-            is_split: vec![0; lines.div_ceil(64)],
-            split: BTreeMap::new(),
+            whole: vec![T::default(); bytes.div_ceil(LINE_BYTES)],
+            slots: Vec::new(),
+            split: Vec::new(),
+            free: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
-    fn is_split(&self, line: usize) -> bool {
-        self.is_split[line / 64] >> (line % 64) & 1 == 1
+    fn slot(&self, line: usize) -> Option<usize> {
+        self.slots.get(line).and_then(|&slot| usize::from(slot).checked_sub(1))
     }
 
     /// The value of a whole line, where its bytes are alike.
     pub(super) fn line(&self, line: usize) -> Option<&T> {
-        (!self.is_split(line)).then(|| &self.whole[line])
+        if self.slot(line).is_some() { None } else { Some(&self.whole[line]) }
     }
 
     /// Sets a line whose bytes are alike.
@@ -53,11 +57,9 @@ impl<T: Clone + PartialEq + Default> Lines<T> {
         end: usize,
         mut see: impl FnMut(usize, usize, &T),
     ) {
-        if !self.is_split(line) {
-            return see(start, end, &self.whole[line]);
-        }
+        let Some(slot) = self.slot(line) else { return see(start, end, &self.whole[line]) };
         let mut from = 0;
-        for run in self.split.get(&line).into_iter().flatten() {
+        for run in &self.split[slot] {
             let to = usize::from(run.end);
             if from < end && start < to {
                 see(from.max(start), to.min(end), &run.value);
@@ -72,54 +74,76 @@ impl<T: Clone + PartialEq + Default> Lines<T> {
         line: usize,
         start: usize,
         end: usize,
+        new: impl FnMut(usize, &T) -> T,
+    ) {
+        if let Some(slot) = self.slot(line) {
+            self.update_runs(line, slot, (start, end), new);
+        } else {
+            self.update_whole(line, (start, end), new);
+        }
+    }
+
+    fn update_whole(
+        &mut self,
+        line: usize,
+        (start, end): (usize, usize),
         mut new: impl FnMut(usize, &T) -> T,
     ) {
-        if !self.is_split(line) {
-            let value = new(start, &self.whole[line]);
-            if start == 0 && end == LINE_BYTES {
-                self.whole[line] = value;
-                return;
-            }
-            if value == self.whole[line] {
-                return;
-            }
-            self.is_split[line / 64] |= 1 << (line % 64);
-            let old = std::mem::take(&mut self.whole[line]);
-            let mut runs = Vec::with_capacity(4);
-            push(&mut runs, start, old.clone());
-            push(&mut runs, end, value);
-            push(&mut runs, LINE_BYTES, old);
-            self.split.insert(line, runs);
+        let value = new(start, &self.whole[line]);
+        if start == 0 && end == LINE_BYTES {
+            self.whole[line] = value;
             return;
         }
-        let Some(runs) = self.split.get_mut(&line) else { return };
-        if start == 0 && end == LINE_BYTES && runs.is_empty() {
+        if value == self.whole[line] {
             return;
         }
+        let old = std::mem::take(&mut self.whole[line]);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.split.push(Vec::new());
+            u16::try_from(self.split.len() - 1).unwrap_or(u16::MAX)
+        });
+        let runs = &mut self.split[usize::from(slot)];
+        push(runs, start, old.clone());
+        push(runs, end, value);
+        push(runs, LINE_BYTES, old);
+        self.slots.resize(self.whole.len(), 0);
+        self.slots[line] = slot + 1;
+    }
+
+    fn update_runs(
+        &mut self,
+        line: usize,
+        slot: usize,
+        (start, end): (usize, usize),
+        mut new: impl FnMut(usize, &T) -> T,
+    ) {
+        let runs = &mut self.split[slot];
+        let updated = &mut self.scratch;
         let mut from = 0;
-        let mut updated = Vec::with_capacity(runs.len() + 2);
         for run in runs.drain(..) {
             let to = usize::from(run.end);
             let (cut, resume) = (start.clamp(from, to), end.clamp(from, to));
             if cut < resume {
                 let value = new(cut, &run.value);
                 if from < cut {
-                    push(&mut updated, cut, run.value.clone());
+                    push(updated, cut, run.value.clone());
                 }
-                push(&mut updated, resume, value);
+                push(updated, resume, value);
                 if resume < to {
-                    push(&mut updated, to, run.value);
+                    push(updated, to, run.value);
                 }
             } else {
-                push(&mut updated, to, run.value);
+                push(updated, to, run.value);
             }
             from = to;
         }
-        *runs = updated;
-        if let [run] = &mut runs[..] {
+        if let [run] = &mut updated[..] {
             self.whole[line] = std::mem::take(&mut run.value);
-            self.split.remove(&line);
-            self.is_split[line / 64] &= !(1 << (line % 64));
+            updated.clear();
+            self.slots[line] = 0;
+            self.free.push(u16::try_from(slot).unwrap_or(u16::MAX));
+        } else {
+            std::mem::swap(runs, updated);
         }
     }
 }

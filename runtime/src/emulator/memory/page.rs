@@ -3,7 +3,6 @@
 use ridge_spec::outcome::FindingKind;
 
 use super::bitmap::Bitmap;
-use super::fault::Cause;
 use super::lines::{LINE_BYTES, Lines as LineMap};
 use super::problems::Problems;
 use super::record::{Lanes, Observer, Record};
@@ -261,7 +260,7 @@ impl Readers {
                 && **old != new
                 && (!old.is_strong() && new.is_strong()
                     || !observer.plainly_ordered(**old, new)
-                        && observer.unordered(**old, new, byte) != None::<Cause>)
+                        && observer.unordered(**old, new, byte).is_some())
         };
         let kept: Vec<Record> = self.all().filter(needed).copied().take(READERS_MAX).collect();
         Self { last: new, earlier: (!kept.is_empty()).then(|| kept.into_boxed_slice()) }

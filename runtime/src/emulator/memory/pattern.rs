@@ -52,17 +52,6 @@ fn is_run(addresses: &Addresses, first: usize, lanes: usize, width: u32) -> bool
     differ == 0
 }
 
-#[cfg(test)]
-pub(super) mod tests {
-    //! A switch, so that a test can compare the paths of an access.
-
-    thread_local! {
-        /// Whether every access takes the path that assumes nothing.
-        pub(crate) static ALWAYS_SCATTERED: std::cell::Cell<bool> =
-            const { std::cell::Cell::new(false) };
-    }
-}
-
 /// The most bytes one access can move: 32 lanes of 32 bytes.
 pub(super) const BYTES_MAX: usize = 1024;
 
@@ -126,5 +115,16 @@ fn scatter_words<const W: usize>(rows: &mut [Row], first: usize, lanes: usize, b
                 element[at + 3],
             ]);
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    //! A switch, so that a test can compare the paths of an access.
+
+    thread_local! {
+        /// Whether every access takes the path that assumes nothing.
+        pub(crate) static ALWAYS_SCATTERED: std::cell::Cell<bool> =
+            const { std::cell::Cell::new(false) };
     }
 }

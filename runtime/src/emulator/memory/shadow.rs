@@ -74,7 +74,25 @@ impl Shadow {
     }
 
     /// Records a read and says what write it is not ordered after. `lanes` are those of `MANY`.
+    #[inline]
     pub(super) fn read(
+        &mut self,
+        granule: usize,
+        new: Cell,
+        lanes: u32,
+        clocks: &Clocks,
+    ) -> Option<Conflict> {
+        let floor = Cell::floor(clocks.floor(new.warp()));
+        if self.writes[granule] < floor && self.reads[granule] < floor {
+            self.reads[granule] = new;
+            self.sides[granule] = lanes;
+            return None;
+        }
+        self.read_after(granule, new, lanes, clocks)
+    }
+
+    /// The same where something there is not ordered before the warp.
+    fn read_after(
         &mut self,
         granule: usize,
         new: Cell,
@@ -132,6 +150,7 @@ impl Shadow {
 
     /// What a write would not be ordered after: reads, and a write. `differs` are the bytes whose
     /// value it changes.
+    #[inline]
     pub(super) fn check_write(
         &self,
         granule: usize,
@@ -140,10 +159,22 @@ impl Shadow {
         clocks: &Clocks,
     ) -> [Option<Conflict>; 2] {
         let floor = Cell::floor(clocks.floor(new.warp()));
-        let (write, read) = (self.writes[granule], self.reads[granule]);
-        if write < floor && read < floor {
+        if self.writes[granule] < floor && self.reads[granule] < floor {
             return [None; 2];
         }
+        self.check_write_after(granule, new, differs, clocks)
+    }
+
+    /// The same where something there is not ordered before the warp.
+    fn check_write_after(
+        &self,
+        granule: usize,
+        new: Cell,
+        differs: impl FnOnce() -> u8,
+        clocks: &Clocks,
+    ) -> [Option<Conflict>; 2] {
+        let floor = Cell::floor(clocks.floor(new.warp()));
+        let (write, read) = (self.writes[granule], self.reads[granule]);
         if write.kind() == kind::EXPANDED {
             let mixed = self.mixed.get(&granule);
             return mixed.map_or([None; 2], |mixed| mixed.check_write(new, differs(), clocks));
@@ -169,7 +200,16 @@ impl Shadow {
     }
 
     /// Records a write.
+    #[inline]
     pub(super) fn put_write(&mut self, granule: usize, new: Cell, clocks: &Clocks) {
+        if self.writes[granule] < Cell::floor(clocks.everywhere()) {
+            self.writes[granule] = new;
+        } else {
+            self.put_write_after(granule, new, clocks);
+        }
+    }
+
+    fn put_write_after(&mut self, granule: usize, new: Cell, clocks: &Clocks) {
         let old = self.writes[granule];
         if old.kind() == kind::EXPANDED {
             self.mixed_access(granule, |m| {
@@ -178,7 +218,7 @@ impl Shadow {
             });
         } else if old.kind() == kind::IN_FLIGHT {
             // The copy still lands: what it will have written stands.
-        } else if old.mask() & !new.mask() == 0 || old < Cell::floor(clocks.everywhere()) {
+        } else if old.mask() & !new.mask() == 0 {
             self.writes[granule] = new;
         } else if let Some(both) = old.combine(new) {
             self.writes[granule] = both;

@@ -189,7 +189,7 @@ impl Shared {
         let base = Cell::of(&by.actor);
         for lane in bits(mask) {
             let start = at(addresses[lane]);
-            if !self.written.all(start, by.width) {
+            if !self.written.has_element(start, by.width) {
                 self.note_unwritten(start, by.width, problems, |_| 1 << lane);
             }
             for (granule, bytes) in granules_of(start, by.width) {
@@ -198,6 +198,10 @@ impl Shared {
                 note(granule, cell, conflict, by, problems);
             }
             let bytes = &self.bytes[start..start + by.width];
+            if by.width == 4 {
+                rows[0][lane] = word(bytes, 0);
+                continue;
+            }
             for (k, row) in rows.iter_mut().enumerate().take(by.width.div_ceil(4)) {
                 row[lane] = word(bytes, k);
             }
@@ -232,45 +236,50 @@ impl Shared {
         self.bytes[run.start..run.start + length].copy_from_slice(bytes);
     }
 
-    /// Stores any elements within bounds and aligned; of lanes that meet, the highest wins.
+    /// Stores any elements within bounds and aligned; of lanes that meet, the highest wins. `meet`
+    /// says whether two lanes may have bytes of one granule.
     pub(super) fn store_scattered(
         &mut self,
         addresses: &Addresses,
-        mask: u32,
+        (mask, meet): (u32, bool),
         rows: &[Row],
         by: &Actors<'_>,
         problems: &mut Problems,
     ) {
         let base = Cell::of(&by.actor);
         let mut buffer = [0; 32];
-        // All lanes are checked against what was there before any of them is recorded.
-        for lane in bits(mask) {
-            let start = at(addresses[lane]);
-            let bytes = &mut buffer[..by.width];
-            gather(rows, lane, 1, by.width, bytes);
-            for (granule, mask) in granules_of(start, by.width) {
-                let cell = base.with(lane, kind::ONE, mask);
-                self.check(granule, cell, start, bytes, by, problems);
+        let bytes = &mut buffer[..by.width];
+        if meet {
+            // All lanes are checked against what was there before any of them is recorded.
+            for lane in bits(mask) {
+                let start = at(addresses[lane]);
+                gather(rows, lane, 1, by.width, bytes);
+                for (granule, mask) in granules_of(start, by.width) {
+                    let cell = base.with(lane, kind::ONE, mask);
+                    self.check(granule, cell, start, bytes, by, problems);
+                }
             }
         }
         for lane in bits(mask) {
             let start = at(addresses[lane]);
+            gather(rows, lane, 1, by.width, bytes);
             for (granule, mask) in granules_of(start, by.width) {
                 let cell = base.with(lane, kind::ONE, mask);
+                if !meet {
+                    self.check(granule, cell, start, bytes, by, problems);
+                }
                 self.shadow.put_write(granule, cell, by.clocks);
             }
-            let bytes = &mut buffer[..by.width];
-            gather(rows, lane, 1, by.width, bytes);
             self.bytes[start..start + by.width].copy_from_slice(bytes);
-            self.written.set(start, by.width);
+            self.written.set_element(start, by.width);
         }
-        if by.actor.strong {
+        if by.actor.strong || !meet {
             return;
         }
         for lane in bits(mask) {
             let start = at(addresses[lane]);
-            gather(rows, lane, 1, by.width, &mut buffer[..by.width]);
-            if self.bytes[start..start + by.width] != buffer[..by.width] {
+            gather(rows, lane, 1, by.width, bytes);
+            if self.bytes[start..start + by.width] != *bytes {
                 let (kind, cause) = (FindingKind::Race, Cause::SameInstruction);
                 problems.note_cause(kind, 1 << lane, start as u64, cause, None);
             }
@@ -366,6 +375,7 @@ impl Shared {
 }
 
 /// Notes a race at a granule, of an access by lanes that the cell names.
+#[inline]
 fn note(
     granule: usize,
     cell: Cell,
@@ -373,7 +383,19 @@ fn note(
     by: &Actors<'_>,
     problems: &mut Problems,
 ) {
-    let Some(conflict) = conflict else { return };
+    if let Some(conflict) = conflict {
+        note_conflict(granule, cell, conflict, by, problems);
+    }
+}
+
+#[cold]
+fn note_conflict(
+    granule: usize,
+    cell: Cell,
+    conflict: Conflict,
+    by: &Actors<'_>,
+    problems: &mut Problems,
+) {
     let cause = match conflict.other {
         other if other.kind() == kind::IN_FLIGHT => Cause::CopyInFlight,
         other if other.kind() != kind::SEVERAL && other.warp() == by.actor.warp => Cause::SameWarp,
@@ -388,6 +410,7 @@ fn note(
 }
 
 /// The granules of an aligned element, and which of their bytes it has.
+#[inline]
 fn granules_of(start: usize, width: usize) -> impl Iterator<Item = (usize, u8)> {
     let mask = if width < 4 { (0xf >> (4 - width)) << (start % 4) } else { 0xf };
     (start / 4..(start + width).div_ceil(4)).map(move |granule| (granule, mask))

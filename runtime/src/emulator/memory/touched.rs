@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::access::Addresses;
 use super::bitmap::Bitmap;
+use super::clocks::bits;
 use super::count::SECTOR_BYTES;
 
 /// Sectors of one group, a bit each: 64 KiB of addresses.
@@ -52,6 +54,20 @@ impl Touched {
         }
     }
 
+    /// Adds the sector of each element; an element lies within one.
+    pub(super) fn add_each(&mut self, addresses: &Addresses, mask: u32) {
+        let mut last = u64::MAX;
+        for lane in bits(mask) {
+            let sector = addresses[lane] / SECTOR_BYTES;
+            if sector != last {
+                let bitmap = self.bitmap(sector / GROUP_SECTORS);
+                let added = bitmap.set_element(within(sector), 1);
+                self.count += u64::from(added);
+                last = sector;
+            }
+        }
+    }
+
     fn bitmap(&mut self, group: u64) -> &mut Bitmap {
         let slot = slot(group);
         let (cached, mut at) = self.cache[slot];
@@ -67,17 +83,14 @@ impl Touched {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a few bits are left")]
 fn slot(group: u64) -> usize {
     (group % CACHED as u64) as usize
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a few bits are left")]
 fn within(sector: u64) -> usize {
     (sector % GROUP_SECTORS) as usize
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "at most a group")]
 fn within_length(sectors: u64) -> usize {
     sectors.min(GROUP_SECTORS) as usize
 }

@@ -18,7 +18,7 @@ fn says_where_an_access_missed() {
             s.load((0, 1, 4), |_| 0);
             s.load((0, 1, 4), |_| x + 5000);
             s.space = Space::Shared;
-            s.load((0, ALL, 4), |l| 0xffff_fffc + 4 * l & 0xffff_ffff);
+            s.load((0, ALL, 4), |l| (0xffff_fffc + 4 * l) & 0xffff_ffff);
         },
         "out_of_bounds at 0 of warp 0 lanes ffff0000 x+4096
          out_of_bounds at 1 of warp 0 lanes 3 y-8

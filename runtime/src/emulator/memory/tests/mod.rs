@@ -1,4 +1,5 @@
 //! Tests through one script: accesses in, faults and counts out.
+#![expect(clippy::cast_possible_truncation, reason = "indices of lanes, bytes and steps")]
 
 mod counting;
 mod global;
