@@ -14,17 +14,20 @@
 
 use std::time::{Duration, Instant};
 
-use ridge_benches::{Built, build, h200, kernel, serve_if_worker, setup, toolkit, unit};
+use ridge_benches::{Built, build, h200, kernel, served_as_worker, setup, toolkit, unit};
+use ridge_compiler::pool::CompilePool;
 use ridge_pipeline::check::{self, CheckRequest, Choice};
 use ridge_pipeline::event::Unobserved;
 use ridge_pipeline::tune::{self, TuneRequest};
 use ridge_runtime::device::{BlockSelection, Buffer, BufferContent, Device, Execution};
-use ridge_runtime::emulator::Emulator;
+use ridge_runtime::emulator::{Emulator, EmulatorOptions};
 use ridge_spec::counters::Counters;
 use ridge_spec::space::Candidate;
 
 fn main() {
-    serve_if_worker();
+    if served_as_worker() {
+        return;
+    }
     let asked: Vec<String> =
         std::env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
     let jobs: [(&str, fn()); 5] = [
@@ -71,7 +74,7 @@ fn execute(built: &Built, blocks: BlockSelection, threads: usize) -> (Duration, 
         blocks,
         instructions_per_block: 100_000_000,
     };
-    let emulator = Emulator::with_threads(threads);
+    let emulator = Emulator::with_options(EmulatorOptions { threads: Some(threads) });
     emulator.execute(&execution).unwrap();
     let started = Instant::now();
     let report = emulator.execute(&execution).unwrap();
@@ -130,7 +133,7 @@ fn pool() {
             .map(|index| unit(&folder, &toolkit, &instance, &space.candidate(index)))
             .collect();
         let n_units = units.len();
-        let mut pool = setup.pool(&toolkit);
+        let mut pool = CompilePool::new(setup.pool_config(toolkit));
         for id in 0..workers as u64 {
             pool.submit(id, units[0].clone());
         }

@@ -1,5 +1,7 @@
 //! Host-side cost of single steps: `cargo bench -p ridge-benches --bench steps`.
 
+#![allow(clippy::unwrap_used, missing_docs, reason = "a bench stops where it cannot go on")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

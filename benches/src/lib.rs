@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ridge_compiler::campaign::Compiler;
 use ridge_compiler::cuda::{Sources, Unit};
 use ridge_compiler::toolchain::Toolkit;
 use ridge_pipeline::event::Unobserved;
@@ -18,15 +19,17 @@ use ridge_spec::target::DeviceProfile;
 /// The argument that makes a bench's own program a compile worker.
 const WORKER_ARGUMENT: &str = "--compile-worker";
 
-/// Turns this process into a compile worker where it was started as one; returns otherwise.
+/// Serves compile requests where this process was started as a worker, until there are no more;
+/// answers whether it was.
 ///
 /// # Panics
 /// Where the worker's pipes break.
-pub fn serve_if_worker() {
-    if std::env::args().any(|argument| argument == WORKER_ARGUMENT) {
+pub fn served_as_worker() -> bool {
+    let is_worker = std::env::args().any(|argument| argument == WORKER_ARGUMENT);
+    if is_worker {
         serve_compile_worker().unwrap_or_else(|error| panic!("compile worker: {error}"));
-        std::process::exit(0);
     }
+    is_worker
 }
 
 /// The machine's setup with `threads` workers; `cache` replaces the artifact cache, the toolkit
@@ -122,11 +125,10 @@ pub fn build(folder: &KernelFolder, workload: &str, candidate: &Candidate) -> Bu
         .unwrap_or_else(|rejection| panic!("{}", rejection.summary()));
     let setup = setup(1, None);
     let toolkit = toolkit(&setup);
-    let mut pool = setup.pool(&toolkit);
-    pool.submit(0, unit(folder, &toolkit, &instance, candidate));
-    let artifact = match pool.recv() {
-        Some((_, Ok(Ok(artifact)))) => Arc::new(artifact),
-        other => panic!("does not compile: {other:?}"),
-    };
-    Built { instance, plan, artifact }
+    let unit = unit(folder, &toolkit, &instance, candidate);
+    let artifact = Compiler::new(setup.pool_config(toolkit), None)
+        .compile(unit)
+        .unwrap_or_else(|error| panic!("{error}"))
+        .unwrap_or_else(|rejection| panic!("{}", rejection.summary()));
+    Built { instance, plan, artifact: Arc::new(artifact) }
 }

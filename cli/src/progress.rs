@@ -1,6 +1,7 @@
 //! Progress bars on stderr, where there is somebody to see them.
 
 use std::io::IsTerminal as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -14,12 +15,18 @@ use crate::{environment, output};
 pub(crate) struct Progress {
     bar: Mutex<ProgressBar>,
     terminal: bool,
+    /// Whether the download has been announced.
+    installing: AtomicBool,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { bar: Mutex::new(ProgressBar::hidden()), terminal }
+        Self {
+            bar: Mutex::new(ProgressBar::hidden()),
+            terminal,
+            installing: AtomicBool::new(false),
+        }
     }
 
     fn replace(&self, length: Option<u64>, template: &str) {
@@ -43,7 +50,7 @@ impl Observer for Progress {
     fn notify(&self, event: Event<'_>) {
         match event {
             Event::Installing { received, expected } => {
-                if received == 0 {
+                if !self.installing.swap(true, Ordering::Relaxed) {
                     self.replace(
                         Some(expected),
                         "installing the CUDA compiler (once) {wide_bar} {bytes}/{total_bytes} {eta}",

@@ -1,15 +1,11 @@
-//! Compiling many candidates: from the cache where it has them, else in the worker pool.
+//! Compiling the candidates of one kernel.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ridge_compiler::cache::Cache;
+use ridge_compiler::campaign;
 use ridge_compiler::cuda::{Sources, Unit};
-use ridge_compiler::pool::CompilePool;
-use ridge_compiler::toolchain::Toolkit;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::diagnostic::Diagnostic;
-use ridge_spec::digest::Digest;
 use ridge_spec::kernel::{Instance, KernelSpec, Language};
 use ridge_spec::outcome::Rejection;
 use ridge_spec::space::Candidate;
@@ -25,9 +21,8 @@ pub(crate) type Compiled = Result<Arc<Artifact>, Rejection>;
 
 /// Compiles the candidates of one kernel for one architecture.
 pub(crate) struct Compiler {
-    cache: Cache,
-    pool: CompilePool,
-    toolkit: Toolkit,
+    compiler: campaign::Compiler,
+    toolkit_name: String,
     sources: Result<Arc<Sources>, Rejection>,
     architecture: Architecture,
     /// Said once: a cache that cannot be written costs time, not results.
@@ -57,13 +52,14 @@ impl Compiler {
         let sources = Sources::load(folder.root(), source, &toolkit.include_folders)
             .map(Arc::new)
             .map_err(|error| error.to_rejection());
-        let pool = setup.pool(&toolkit);
-        Ok(Self { cache, pool, toolkit, sources, architecture, cache_warned: false })
+        let toolkit_name = toolkit.name();
+        let compiler = campaign::Compiler::new(setup.pool_config(toolkit), Some(cache));
+        Ok(Self { compiler, toolkit_name, sources, architecture, cache_warned: false })
     }
 
     /// The toolkit's name and version, as records carry it.
-    pub(crate) fn toolkit_name(&self) -> String {
-        self.toolkit.name()
+    pub(crate) fn toolkit_name(&self) -> &str {
+        &self.toolkit_name
     }
 
     /// Everything the compiler is told for one candidate.
@@ -87,40 +83,21 @@ impl Compiler {
         observer: &dyn Observer,
         mut done: impl FnMut(usize, Compiled),
     ) -> Result<(), PipelineError> {
-        let toolkit = self.toolkit.clone();
-        let mut waiting: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
-        let mut keys: Vec<Digest> = Vec::new();
         for (index, unit) in units {
-            let key = unit.key(&toolkit);
-            if let Some(others) = waiting.get_mut(&key) {
-                others.push(index);
-            } else if let Some(result) = self.cache.get(key) {
-                done(index, result.map(Arc::new));
-            } else {
-                self.pool.submit(keys.len() as u64, unit);
-                keys.push(key);
-                waiting.insert(key, vec![index]);
+            self.compiler.submit(index as u64, unit);
+        }
+        while let Some(finished) = self.compiler.recv()? {
+            if let Ok(index) = usize::try_from(finished.id) {
+                done(index, finished.result.map(Arc::new));
             }
         }
-        while let Some((id, compilation)) = self.pool.recv() {
-            let result = compilation?;
-            let Some(&key) = usize::try_from(id).ok().and_then(|id| keys.get(id)) else { continue };
-            if let Err(error) = self.cache.put(key, &result) {
-                self.warn_cache(&error, observer);
-            }
-            let result = result.map(Arc::new);
-            for index in waiting.remove(&key).unwrap_or_default() {
-                done(index, result.clone());
-            }
-        }
-        Ok(())
-    }
-
-    fn warn_cache(&mut self, error: &ridge_compiler::cache::CacheError, observer: &dyn Observer) {
-        if !self.cache_warned {
+        if let Some(error) = self.compiler.cache_error()
+            && !self.cache_warned
+        {
             self.cache_warned = true;
             let warning = Diagnostic::new(error.code(), error.to_string()).hint(error.hint());
             observer.notify(Event::Warning(&warning));
         }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ridge_compiler::campaign::Compiler;
 use ridge_compiler::cuda::{Sources, Unit};
 use ridge_compiler::toolchain::Toolkit;
 use ridge_runtime::device::{BlockSelection, Buffer, BufferContent, Device as _, Execution};
@@ -94,14 +95,10 @@ fn compile(
         .map_err(|error| error.to_string())?;
     let unit = Unit::new(Arc::new(sources), "add_one", &[], &[], architecture)
         .map_err(|rejection| rejection.summary())?;
-    let mut pool = setup.pool(toolkit);
-    pool.submit(0, unit);
-    match pool.recv() {
-        Some((_, Ok(Ok(artifact)))) => Ok(artifact),
-        Some((_, Ok(Err(rejection)))) => Err(rejection.summary()),
-        Some((_, Err(error))) => Err(error.to_string()),
-        None => Err("the compile worker gave no answer".to_owned()),
-    }
+    Compiler::new(setup.pool_config(toolkit.clone()), None)
+        .compile(unit)
+        .map_err(|error| error.to_string())?
+        .map_err(|rejection| rejection.summary())
 }
 
 fn emulate(artifact: &Artifact) -> Result<String, String> {

@@ -5,8 +5,8 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use ridge_compiler::cache::Cache;
+use ridge_compiler::pool::PoolConfig;
 pub use ridge_compiler::pool::WorkerCommand;
-use ridge_compiler::pool::{CompilePool, PoolConfig};
 use ridge_compiler::toolchain::{self, InstallProgress, SearchPaths, Toolkit};
 
 use crate::error::PipelineError;
@@ -63,11 +63,11 @@ impl Setup {
         Ok(Cache::new(self.cache_folder()?))
     }
 
-    /// A pool of compile workers.
-    pub fn pool(&self, toolkit: &Toolkit) -> CompilePool {
-        let mut config = PoolConfig::new(self.worker.clone(), toolkit.clone());
+    /// How a pool of compile workers is run.
+    pub fn pool_config(&self, toolkit: Toolkit) -> PoolConfig {
+        let mut config = PoolConfig::new(self.worker.clone(), toolkit);
         config.n_workers = self.threads;
-        CompilePool::new(config)
+        config
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Pair {
     /// It could not be launched or compiled.
     Unbuilt(Rejection),
     /// It ran.
-    Ran { artifact: Arc<Artifact>, trial: Trial },
+    Ran { artifact: Arc<Artifact>, trial: Box<Trial> },
 }
 
 /// Runs every candidate on every workload; the answer is indexed by candidate, then workload.
@@ -63,7 +63,7 @@ pub(crate) fn run(
             Err(rejection) => return set(place, Pair::Unbuilt(rejection)),
         };
         match trial {
-            Ok(trial) => set(place, Pair::Ran { artifact, trial }),
+            Ok(trial) => set(place, Pair::Ran { artifact, trial: Box::new(trial) }),
             Err(error) => {
                 failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }

@@ -42,9 +42,9 @@ fn draw_workload(text: &mut String, paint: &Paint, check: &WorkloadCheck, folder
     match &check.verdict {
         Verdict::Passed { verification } => {
             let mut line = format!(
-                "  {} {name}: {} input distributions, {}, worst error {:.2} of tolerance",
+                "  {} {name}: inputs {}; {}; worst error {:.2} of tolerance",
                 paint.good("pass"),
-                verification.distributions.len(),
+                verification.distributions.join(", "),
                 blocks(verification.blocks),
                 verification.worst_error
             );
@@ -135,10 +135,10 @@ fn draw_compiler_message(
     folder: &KernelFolder,
 ) {
     text.push_str(&format!("{}\n", message.message));
-    if let (Some(file), Some(line)) = (&message.file, message.line) {
-        if let Some(place) = locate(&SourceLine { file: file.clone(), line }, folder) {
-            text.push_str(&diagnostic::excerpt(paint, &place));
-        }
+    if let (Some(file), Some(line)) = (&message.file, message.line)
+        && let Some(place) = locate(&SourceLine { file: file.clone(), line }, folder)
+    {
+        text.push_str(&diagnostic::excerpt(paint, &place));
     }
 }
 

@@ -71,7 +71,7 @@ impl Ledger {
             profile: profile.name.clone(),
             profile_digest: profile.digest(),
             driver: None,
-            toolkit: compiler.toolkit_name(),
+            toolkit: compiler.toolkit_name().to_owned(),
             clocks: None,
         };
         let mut ledger = Self {
