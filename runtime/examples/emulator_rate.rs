@@ -9,9 +9,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ridge_runtime::device::{
-    BlockSelection, Buffer, BufferContent, Device, Execution,
-};
+use ridge_runtime::device::{BlockSelection, Buffer, BufferContent, Device, Execution};
 use ridge_runtime::emulator::{Emulator, EmulatorOptions, ptx};
 use ridge_spec::artifact::{Artifact, MANIFEST_SCHEMA, Manifest, Resources};
 use ridge_spec::dtype::Dtype;
@@ -21,7 +19,6 @@ use ridge_spec::target::Architecture;
 const COLUMNS: usize = 4096;
 const RMSNORM: &str = include_str!("rmsnorm.ptx");
 
-#[expect(clippy::print_stdout, reason = "an example prints")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let text = match arguments.first() {
@@ -49,7 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let value = |i: usize| (0x3f00 | (i * 7 + i / 31) & 0x80ff).to_le_bytes();
         (0..n).flat_map(|i| [value(i)[0], value(i)[1]]).collect()
     };
-    let tensor = |name: &str, content| Buffer { name: name.to_owned(), dtype: Dtype::Bf16, content };
+    let tensor =
+        |name: &str, content| Buffer { name: name.to_owned(), dtype: Dtype::Bf16, content };
     let buffers = [
         tensor("x", BufferContent::Input(input(elements))),
         tensor("weight", BufferContent::Input(input(COLUMNS))),
@@ -77,10 +75,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         blocks: BlockSelection::All,
         instructions_per_block: 1 << 24,
     };
+    measure(&execution)
+}
+
+#[expect(clippy::print_stdout, reason = "an example prints")]
+fn measure(execution: &Execution<'_>) -> Result<(), Box<dyn std::error::Error>> {
     let emulator = Emulator::with_options(EmulatorOptions { threads: Some(1) });
     for round in 0..3 {
         let start = Instant::now();
-        let report = emulator.execute(&execution)?;
+        let report = emulator.execute(execution)?;
         let seconds = start.elapsed().as_secs_f64();
         for finding in &report.findings {
             println!("{finding}");

@@ -1,5 +1,8 @@
 //! The emulator says of every planted bug what it is and where, and nothing of honest kernels.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its files fails")]
+#![allow(unreachable_pub, reason = "the corpus is shared by several test binaries")]
+
 mod corpus;
 
 use std::collections::BTreeMap;

@@ -175,11 +175,7 @@ fn run_blocks(
     (0..workers).into_par_iter().map(worker).reduce(RunOutcome::default, RunOutcome::merge)
 }
 
-fn block_shape(
-    execution: &Execution<'_>,
-    program: &Program,
-    values: &LaunchValues,
-) -> BlockShape {
+fn block_shape(execution: &Execution<'_>, program: &Program, values: &LaunchValues) -> BlockShape {
     let own = program.functions.first().map_or(0, |one| one.frame.local_bytes);
     let deepest = program.functions.iter().skip(1).map(|one| one.frame.local_bytes).max();
     let calls = deepest.map_or(0, |bytes| {

@@ -46,7 +46,9 @@ pub(super) fn check(execution: &Execution<'_>, program: &Program) -> Result<(), 
     }
     let most = bounds.max_threads.map(|one| one.iter().map(|&n| u64::from(n)).product::<u64>());
     match most.filter(|most| threads > *most) {
-        Some(most) => invalid(format!("a block of {threads} threads where the kernel allows {most}")),
+        Some(most) => {
+            invalid(format!("a block of {threads} threads where the kernel allows {most}"))
+        }
         None => Ok(()),
     }
 }
@@ -110,10 +112,7 @@ fn argument_bytes(
         }
     };
     if value.len() != bytes as usize {
-        return Err(format!(
-            "`{name}` takes {} bytes and its parameter {bytes}",
-            value.len()
-        ));
+        return Err(format!("`{name}` takes {} bytes and its parameter {bytes}", value.len()));
     }
     Ok(value)
 }
@@ -237,8 +236,7 @@ impl Blocks {
                 }
                 let last = u128::from(total - 1);
                 let at = |k: u64| u128::from(k) * last / u128::from(count - 1);
-                let list: Vec<u64> =
-                    (0..count).filter_map(|k| u64::try_from(at(k)).ok()).collect();
+                let list: Vec<u64> = (0..count).filter_map(|k| u64::try_from(at(k)).ok()).collect();
                 Self::Some(list.into())
             }
             _ => Self::All(total),

@@ -125,8 +125,7 @@ pub(super) fn unwritten(buffer: &Buffer, output: &OutputBuffer) -> Option<Findin
     }
     let width = usize::try_from(buffer.dtype.size_bytes()).unwrap_or(1).max(1);
     let starts = (0..size).step_by(width);
-    let mut missing =
-        starts.filter(|start| !output.is_written(*start, width.min(size - start)));
+    let mut missing = starts.filter(|start| !output.is_written(*start, width.min(size - start)));
     let first = missing.next()?;
     let count = missing.count() + 1;
     let total = size.div_ceil(width);

@@ -134,9 +134,7 @@ fn shf(b: &mut Builder<'_>, i: &Instruction) -> Built {
     let amount = move |n: u32| if wrap { n & 31 } else { n.min(32) };
     let joined = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
     if i.has(Modifier::L) {
-        b.map3(i, move |low: u32, high: u32, n: u32| {
-            (joined(low, high) << amount(n) >> 32) as u32
-        })
+        b.map3(i, move |low: u32, high: u32, n: u32| (joined(low, high) << amount(n) >> 32) as u32)
     } else {
         b.map3(i, move |low: u32, high: u32, n: u32| (joined(low, high) >> amount(n)) as u32)
     }
@@ -245,11 +243,8 @@ fn bfi(b: &mut Builder<'_>, i: &Instruction) -> Built {
 fn bmsk(b: &mut Builder<'_>, i: &Instruction) -> Built {
     let wrap = i.has(Modifier::Wrap);
     b.map2(i, move |position: u32, length: u32| {
-        let (position, length) = if wrap {
-            (position & 31, length & 31)
-        } else {
-            (position.min(32), length.min(32))
-        };
+        let (position, length) =
+            if wrap { (position & 31, length & 31) } else { (position.min(32), length.min(32)) };
         (low_bits(length) << position) as u32
     })
 }

@@ -1,15 +1,16 @@
 //! Comparisons: `setp`, `set`, `testp`.
 
 use super::integer::first_type;
-use super::registers::{LANE_BITS, Registers, lane_mask, lanes, Slot};
+use super::registers::{LANE_BITS, Slot, lane_mask, lanes};
 use super::scalar::Scalar;
-use crate::emulator::decode::builder::{Builder, Built, Resolve, operands, run};
+use crate::emulator::decode::builder::{Builder, Built, Resolve, Test, operands, run};
 use crate::emulator::decode::form::Form;
 use crate::emulator::decode::op::{Class, Refusal};
 use crate::emulator::ptx::{Instruction, Modifier, Opcode, Operand, Type};
 use crate::numeric::convert::{bf16_to_f32, f16_to_f32, flush_f32};
 
-const INTEGER: &str = ".{eq|ne|lt|le|gt|ge|lo|ls|hi|hs}[.{and|or|xor}].{b16|b32|b64|u16|u32|u64|s16|s32|s64}";
+const INTEGER: &str =
+    ".{eq|ne|lt|le|gt|ge|lo|ls|hi|hs}[.{and|or|xor}].{b16|b32|b64|u16|u32|u64|s16|s32|s64}";
 const FLOAT: &str = ".{eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan}[.{and|or|xor}][.ftz].{f32|f64|f16|bf16|f16x2|bf16x2}";
 
 /// The forms of this module.
@@ -49,9 +50,6 @@ pub(crate) fn forms() -> Vec<Form> {
         ),
     ]
 }
-
-/// The lanes where a comparison holds.
-type Test = Box<dyn Fn(&Registers) -> u32 + Send + Sync>;
 
 /// The comparison of an instruction: its first modifier.
 fn comparison(i: &Instruction) -> Modifier {
@@ -97,10 +95,18 @@ where
         Modifier::Ge => b.compare(x, y, move |x: T, y: T| f(x) >= f(y)),
         Modifier::Equ => b.compare(x, y, move |x: T, y: T| !(f(x) < f(y) || f(x) > f(y))),
         Modifier::Neu => b.compare(x, y, move |x: T, y: T| f(x) != f(y)),
-        Modifier::Ltu => b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none_or(|o| o.is_lt())),
-        Modifier::Leu => b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none_or(|o| o.is_le())),
-        Modifier::Gtu => b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none_or(|o| o.is_gt())),
-        Modifier::Geu => b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none_or(|o| o.is_ge())),
+        Modifier::Ltu => {
+            b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none_or(|o| o.is_lt()))
+        }
+        Modifier::Leu => {
+            b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none_or(|o| o.is_le()))
+        }
+        Modifier::Gtu => {
+            b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none_or(|o| o.is_gt()))
+        }
+        Modifier::Geu => {
+            b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none_or(|o| o.is_ge()))
+        }
         Modifier::Num => b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_some()),
         _ => b.compare(x, y, move |x: T, y: T| f(x).partial_cmp(&f(y)).is_none()),
     }
@@ -174,9 +180,7 @@ fn setp(b: &mut Builder<'_>, i: &Instruction) -> Built {
     }
     let test = test(b, i, scalar, xy)?;
     let (p, q) = match d {
-        Operand::Pair(pair) => {
-            (b.predicate_target(&pair[0])?, Some(b.predicate_target(&pair[1])?))
-        }
+        Operand::Pair(pair) => (b.predicate_target(&pair[0])?, Some(b.predicate_target(&pair[1])?)),
         other => (b.predicate_target(other)?, None),
     };
     let Some(with) = with else {

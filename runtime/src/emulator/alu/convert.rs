@@ -84,11 +84,7 @@ fn target_row(b: &mut Builder<'_>, operand: &Operand, scalar: Type) -> Result<Ro
 }
 
 /// Builds `d = f(a)` on lanes widened to 64 bits, whatever the rows' widths.
-fn through_longs(
-    d: Row,
-    a: Row,
-    f: impl Fn(u64) -> u64 + Send + Sync + 'static,
-) -> Built {
+fn through_longs(d: Row, a: Row, f: impl Fn(u64) -> u64 + Send + Sync + 'static) -> Built {
     match (d, a) {
         (Row::Word(d), Row::Word(a)) => run(move |registers, mask| {
             let row = a.row(registers);
@@ -164,9 +160,9 @@ fn integer_to_integer(b: &mut Builder<'_>, i: &Instruction) -> Built {
             d.store(registers, &out, mask);
         }),
         (d, a, true, _) => through_longs(d, a, move |x| fit(x, to, width)),
-        (d, a, false, _) => through_longs(d, a, move |x| {
-            fit(extend(x, from.bits(), from.is_signed()), to, width)
-        }),
+        (d, a, false, _) => {
+            through_longs(d, a, move |x| fit(extend(x, from.bits(), from.is_signed()), to, width))
+        }
     }
 }
 
@@ -373,9 +369,7 @@ fn between_halves(b: &mut Builder<'_>, i: &Instruction) -> Built {
 fn pack_halves(b: &mut Builder<'_>, i: &Instruction) -> Built {
     let bf16 = types(i).0 == Type::Bf16x2;
     match (bf16, is_plain(i)) {
-        (true, true) => {
-            b.map2(i, |x: f32, y: f32| Pair(f32_to_bf16_rn(y), f32_to_bf16_rn(x)))
-        }
+        (true, true) => b.map2(i, |x: f32, y: f32| Pair(f32_to_bf16_rn(y), f32_to_bf16_rn(x))),
         (false, true) => b.map2(i, |x: f32, y: f32| Pair(f32_to_f16_rn(y), f32_to_f16_rn(x))),
         _ => {
             let narrow = narrowing(i, bf16);

@@ -106,15 +106,15 @@ fn binary32(b: &mut Builder<'_>, i: &Instruction) -> Built {
         (Opcode::Add, true, _) => b.map2(i, |x: f32, y: f32| x + y),
         (Opcode::Sub, true, _) => b.map2(i, |x: f32, y: f32| x - y),
         (_, true, _) => b.map2(i, |x: f32, y: f32| x * y),
-        (Opcode::Add, _, true) => b.map2(i, move |x: f32, y: f32| {
-            flush_only.output(flush_f32(x) + flush_f32(y))
-        }),
-        (Opcode::Sub, _, true) => b.map2(i, move |x: f32, y: f32| {
-            flush_only.output(flush_f32(x) - flush_f32(y))
-        }),
-        (_, _, true) => b.map2(i, move |x: f32, y: f32| {
-            flush_only.output(flush_f32(x) * flush_f32(y))
-        }),
+        (Opcode::Add, _, true) => {
+            b.map2(i, move |x: f32, y: f32| flush_only.output(flush_f32(x) + flush_f32(y)))
+        }
+        (Opcode::Sub, _, true) => {
+            b.map2(i, move |x: f32, y: f32| flush_only.output(flush_f32(x) - flush_f32(y)))
+        }
+        (_, _, true) => {
+            b.map2(i, move |x: f32, y: f32| flush_only.output(flush_f32(x) * flush_f32(y)))
+        }
         (opcode, ..) => b.map2(i, move |x: f32, y: f32| {
             let (x, y) = (mode.input(x), mode.input(y));
             mode.output(match opcode {

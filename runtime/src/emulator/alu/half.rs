@@ -140,8 +140,12 @@ fn binary(b: &mut Builder<'_>, i: &Instruction) -> Built {
     match (i.opcode, format.bf16) {
         (Opcode::Add, false) => elementwise2(b, i, around(format, arith::add_f16)),
         (Opcode::Add, true) => elementwise2(b, i, around(format, arith::add_bf16)),
-        (Opcode::Sub, false) => elementwise2(b, i, around(format, |x, y| arith::add_f16(x, y ^ 0x8000))),
-        (Opcode::Sub, true) => elementwise2(b, i, around(format, |x, y| arith::add_bf16(x, y ^ 0x8000))),
+        (Opcode::Sub, false) => {
+            elementwise2(b, i, around(format, |x, y| arith::add_f16(x, y ^ 0x8000)))
+        }
+        (Opcode::Sub, true) => {
+            elementwise2(b, i, around(format, |x, y| arith::add_bf16(x, y ^ 0x8000)))
+        }
         (Opcode::Mul, false) => elementwise2(b, i, around(format, arith::mul_f16)),
         (Opcode::Mul, true) => elementwise2(b, i, around(format, arith::mul_bf16)),
         (Opcode::Min, _) => elementwise2(b, i, move |x, y| format.pick(x, y, false, propagate)),
@@ -157,9 +161,7 @@ fn fma(b: &mut Builder<'_>, i: &Instruction) -> Built {
         format.output(one(format.input(x), format.input(y), format.input(z)))
     };
     match first_type(i) {
-        Type::F16x2 | Type::Bf16x2 => {
-            b.map3(i, move |x: Pair, y: Pair, z: Pair| x.map3(y, z, f))
-        }
+        Type::F16x2 | Type::Bf16x2 => b.map3(i, move |x: Pair, y: Pair, z: Pair| x.map3(y, z, f)),
         _ => b.map3(i, f),
     }
 }

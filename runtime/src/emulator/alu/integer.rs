@@ -106,7 +106,7 @@ fn mad(b: &mut Builder<'_>, i: &Instruction) -> Built {
 
 fn mad_saturating(b: &mut Builder<'_>, i: &Instruction) -> Built {
     b.map3(i, |x: i32, y: i32, z: i32| {
-        ((i64::from(x) * i64::from(y) >> 32) as i32).saturating_add(z)
+        (((i64::from(x) * i64::from(y)) >> 32) as i32).saturating_add(z)
     })
 }
 
@@ -233,9 +233,8 @@ fn dp4a(b: &mut Builder<'_>, i: &Instruction) -> Built {
     let byte = |v: u8, signed: bool| if signed { i32::from(v as i8) } else { i32::from(v) };
     b.map3(i, move |x: u32, y: u32, z: u32| {
         let pairs = x.to_le_bytes().into_iter().zip(y.to_le_bytes());
-        pairs.fold(z, |sum, (x, y)| {
-            sum.wrapping_add((byte(x, a_signed) * byte(y, b_signed)) as u32)
-        })
+        pairs
+            .fold(z, |sum, (x, y)| sum.wrapping_add((byte(x, a_signed) * byte(y, b_signed)) as u32))
     })
 }
 

@@ -11,10 +11,22 @@ use crate::emulator::ptx::{Instruction, Modifier, Opcode, Operand, SpecialRegist
 pub(crate) fn forms() -> Vec<Form> {
     let form = |opcode, pattern, build| Form::new(opcode, pattern, Class::Integer, build);
     vec![
-        form(Opcode::Mov, ".{pred|b16|b32|b64|u16|u32|u64|s16|s32|s64|f32|f64|f16|f16x2|bf16|bf16x2}", mov),
-        form(Opcode::Selp, ".{b16|b32|b64|u16|u32|u64|s16|s32|s64|f32|f64|f16|f16x2|bf16|bf16x2}", selp),
+        form(
+            Opcode::Mov,
+            ".{pred|b16|b32|b64|u16|u32|u64|s16|s32|s64|f32|f64|f16|f16x2|bf16|bf16x2}",
+            mov,
+        ),
+        form(
+            Opcode::Selp,
+            ".{b16|b32|b64|u16|u32|u64|s16|s32|s64|f32|f64|f16|f16x2|bf16|bf16x2}",
+            selp,
+        ),
         form(Opcode::Slct, "[.ftz].{b16|b32|b64|u16|u32|u64|s16|s32|s64|f32|f64}.{s32|f32}", slct),
-        form(Opcode::Createpolicy, ".{fractional|range}[.global][.{L2::evict_last|L2::evict_normal|L2::evict_first|L2::evict_unchanged}][.{L2::evict_first|L2::evict_unchanged}].b64", create_policy),
+        form(
+            Opcode::Createpolicy,
+            ".{fractional|range}[.global][.{L2::evict_last|L2::evict_normal|L2::evict_first|L2::evict_unchanged}][.{L2::evict_first|L2::evict_unchanged}].b64",
+            create_policy,
+        ),
         form(Opcode::Createpolicy, ".cvt.L2.b64", create_policy),
     ]
 }
@@ -208,8 +220,7 @@ fn select_rows<S: Slot>(d: S, a: S, b: S, p: super::registers::Predicate) -> Bui
     run(move |registers, mask| {
         let chosen = p.read(registers);
         let (a, b) = (a.row(registers), b.row(registers));
-        let out =
-            lanes(|lane| if chosen & LANE_BITS[lane] != 0 { a[lane] } else { b[lane] });
+        let out = lanes(|lane| if chosen & LANE_BITS[lane] != 0 { a[lane] } else { b[lane] });
         d.store(registers, &out, mask);
     })
 }

@@ -51,10 +51,16 @@ pub(crate) trait Slot: Copy + Send + Sync + 'static {
         if mask == ALL_LANES {
             *row = *lanes;
         } else {
-            for lane in 0..LANES {
-                row[lane] = if mask & LANE_BITS[lane] != 0 { lanes[lane] } else { row[lane] };
-            }
+            store_some(row, lanes, mask);
         }
+    }
+}
+
+/// Writes some lanes. Out of line: it is in every instruction's code, and seldom runs.
+#[inline(never)]
+fn store_some<T: Copy>(row: &mut [T; LANES], lanes: &[T; LANES], mask: u32) {
+    for lane in 0..LANES {
+        row[lane] = if mask & LANE_BITS[lane] != 0 { lanes[lane] } else { row[lane] };
     }
 }
 
@@ -135,8 +141,8 @@ pub(crate) fn lanes<T: Copy + Default>(f: impl Fn(usize) -> T) -> [T; LANES] {
 #[inline(always)]
 pub(crate) fn lane_mask(f: impl Fn(usize) -> bool) -> u32 {
     let mut mask = 0;
-    for lane in 0..LANES {
-        mask |= if f(lane) { LANE_BITS[lane] } else { 0 };
+    for (lane, bit) in LANE_BITS.iter().enumerate() {
+        mask |= if f(lane) { *bit } else { 0 };
     }
     mask
 }

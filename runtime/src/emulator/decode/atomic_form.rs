@@ -122,12 +122,8 @@ fn add(scalar: Type, space: Window) -> Result<Combine, Refusal> {
             Some(u64::from((f32::from_bits(old as u32) + f32::from_bits(x as u32)).lane()))
         }),
         Type::F64 => Box::new(|old, x, _| Some((f64::from_bits(old) + f64::from_bits(x)).lane())),
-        Type::F16 => {
-            Box::new(|old, x, _| Some(u64::from(arith::add_f16(old as u16, x as u16))))
-        }
-        Type::Bf16 => {
-            Box::new(|old, x, _| Some(u64::from(arith::add_bf16(old as u16, x as u16))))
-        }
+        Type::F16 => Box::new(|old, x, _| Some(u64::from(arith::add_f16(old as u16, x as u16)))),
+        Type::Bf16 => Box::new(|old, x, _| Some(u64::from(arith::add_bf16(old as u16, x as u16)))),
         Type::F16x2 | Type::Bf16x2 => {
             let one = if scalar == Type::F16x2 { arith::add_f16 } else { arith::add_bf16 };
             Box::new(move |old, x, _| {
@@ -142,11 +138,8 @@ fn extreme(scalar: Type, greatest: bool) -> Combine {
     let signed = scalar.is_signed();
     let shift = 64 - scalar.bits();
     Box::new(move |old, x, _| {
-        let first_less = if signed {
-            ((old << shift) as i64) < ((x << shift) as i64)
-        } else {
-            old < x
-        };
+        let first_less =
+            if signed { ((old << shift) as i64) < ((x << shift) as i64) } else { old < x };
         Some(if first_less == greatest { x } else { old })
     })
 }

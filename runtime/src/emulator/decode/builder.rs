@@ -262,10 +262,8 @@ impl<'a> Builder<'a> {
 
     /// A predicate that is read.
     pub(crate) fn predicate(&self, operand: &Operand) -> Result<Predicate, Refusal> {
-        let always = |on: bool| Predicate {
-            index: PREDICATE_TRUE,
-            invert: if on { 0 } else { ALL_LANES },
-        };
+        let always =
+            |on: bool| Predicate { index: PREDICATE_TRUE, invert: if on { 0 } else { ALL_LANES } };
         let (id, invert) = match operand {
             Operand::Register(id) => (id, 0),
             Operand::Not(id) => (id, ALL_LANES),
@@ -354,7 +352,7 @@ impl<'a> Builder<'a> {
         a: &Operand,
         b: &Operand,
         f: impl Fn(A, B) -> bool + Send + Sync + 'static,
-    ) -> Result<Box<dyn Fn(&Registers) -> u32 + Send + Sync>, Refusal>
+    ) -> Result<Test, Refusal>
     where
         A::Slot: Resolve,
         B::Slot: Resolve,
@@ -367,6 +365,9 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// The lanes where something holds.
+pub(crate) type Test = Box<dyn Fn(&Registers) -> u32 + Send + Sync>;
+
 /// A register-only operation.
 pub(crate) fn run(f: impl Fn(&mut Registers, u32) + Send + Sync + 'static) -> Built {
     let boxed: Run = Box::new(f);
@@ -378,9 +379,8 @@ pub(crate) fn operands<const N: usize>(
     instruction: &Instruction,
 ) -> Result<[&Operand; N], Refusal> {
     let list: Vec<&Operand> = instruction.operands.iter().collect();
-    <[&Operand; N]>::try_from(list).map_err(|list| {
-        Refusal::new(format!("{} operands where {N} are expected", list.len()))
-    })
+    <[&Operand; N]>::try_from(list)
+        .map_err(|list| Refusal::new(format!("{} operands where {N} are expected", list.len())))
 }
 
 /// Kinds of row that operands can be resolved to.

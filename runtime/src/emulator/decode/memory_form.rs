@@ -21,12 +21,36 @@ pub(crate) fn forms() -> Vec<Form> {
     let form = |opcode, pattern, build| Form::new(opcode, pattern, Class::Memory, build);
     let other = |opcode, pattern, build| Form::new(opcode, pattern, Class::Integer, build);
     let mut forms = vec![
-        form(Opcode::Ld, "[.{weak|volatile}][.{const|global|local|param|param::entry|param::func|shared|shared::cta}][.{ca|cg|cs|lu|cv}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}", load),
-        form(Opcode::Ld, ".{relaxed|acquire}.{cta|cluster|gpu|sys}[.{global|local|shared|shared::cta}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}", load),
-        form(Opcode::Ld, "[.weak].global[.{ca|cg|cs}].nc[.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}", load),
-        form(Opcode::Ldu, "[.global][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}", load),
-        form(Opcode::St, "[.{weak|volatile}][.{global|local|param|param::func|shared|shared::cta}][.{wb|cg|cs|wt}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}", store),
-        form(Opcode::St, ".{relaxed|release}.{cta|cluster|gpu|sys}[.{global|local|shared|shared::cta}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}", store),
+        form(
+            Opcode::Ld,
+            "[.{weak|volatile}][.{const|global|local|param|param::entry|param::func|shared|shared::cta}][.{ca|cg|cs|lu|cv}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            load,
+        ),
+        form(
+            Opcode::Ld,
+            ".{relaxed|acquire}.{cta|cluster|gpu|sys}[.{global|local|shared|shared::cta}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            load,
+        ),
+        form(
+            Opcode::Ld,
+            "[.weak].global[.{ca|cg|cs}].nc[.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            load,
+        ),
+        form(
+            Opcode::Ldu,
+            "[.global][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            load,
+        ),
+        form(
+            Opcode::St,
+            "[.{weak|volatile}][.{global|local|param|param::func|shared|shared::cta}][.{wb|cg|cs|wt}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            store,
+        ),
+        form(
+            Opcode::St,
+            ".{relaxed|release}.{cta|cluster|gpu|sys}[.{global|local|shared|shared::cta}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            store,
+        ),
     ];
     forms.extend(atomic_form::forms());
     forms.extend([
@@ -38,10 +62,23 @@ pub(crate) fn forms() -> Vec<Form> {
         form(Opcode::Prefetch, ".global", nothing),
         form(Opcode::Prefetchu, ".L1", nothing),
         form(Opcode::Applypriority, "[.global]", nothing),
-        other(Opcode::Cvta, "[.to].{global|shared|shared::cta|local|const|param|param::entry}.{u32|u64}", cvta),
-        other(Opcode::Isspacep, ".{global|shared|shared::cta|local|const|param|param::entry}", isspacep),
+        other(
+            Opcode::Cvta,
+            "[.to].{global|shared|shared::cta|local|const|param|param::entry}.{u32|u64}",
+            cvta,
+        ),
+        other(
+            Opcode::Isspacep,
+            ".{global|shared|shared::cta|local|const|param|param::entry}",
+            isspacep,
+        ),
         Form::new(Opcode::Membar, ".{cta|gl|sys}", Class::Barrier, |_, _| Ok(Op::Fence)),
-        Form::new(Opcode::Fence, "[.{sc|acq_rel}].{cta|cluster|gpu|sys}", Class::Barrier, |_, _| Ok(Op::Fence)),
+        Form::new(
+            Opcode::Fence,
+            "[.{sc|acq_rel}].{cta|cluster|gpu|sys}",
+            Class::Barrier,
+            |_, _| Ok(Op::Fence),
+        ),
     ]);
     forms
 }
@@ -82,10 +119,7 @@ pub(crate) fn order(i: &Instruction, default: Order) -> Order {
 }
 
 /// The rows of an address operand.
-pub(crate) fn address(
-    b: &mut Builder<'_>,
-    operand: &Operand,
-) -> Result<AddressOperand, Refusal> {
+pub(crate) fn address(b: &mut Builder<'_>, operand: &Operand) -> Result<AddressOperand, Refusal> {
     let Operand::Address(Address { base, offset }) = operand else {
         return Err(Refusal::new("an operand that is no address"));
     };
@@ -192,7 +226,13 @@ fn load(b: &mut Builder<'_>, i: &Instruction) -> Built {
         return load_parameter(b, id, offset, element, data);
     }
     let address = address(b, source)?;
-    Ok(Op::Load(Transfer { space: window(i), order: order(i, Order::Weak), address, element, data }))
+    Ok(Op::Load(Transfer {
+        space: window(i),
+        order: order(i, Order::Weak),
+        address,
+        element,
+        data,
+    }))
 }
 
 fn store(b: &mut Builder<'_>, i: &Instruction) -> Built {
@@ -211,7 +251,13 @@ fn store(b: &mut Builder<'_>, i: &Instruction) -> Built {
     if window(i) == Window::Param {
         return Err(Refusal::new("a parameter written through an address"));
     }
-    Ok(Op::Store(Transfer { space: window(i), order: order(i, Order::Weak), address, element, data }))
+    Ok(Op::Store(Transfer {
+        space: window(i),
+        order: order(i, Order::Weak),
+        address,
+        element,
+        data,
+    }))
 }
 
 /// The variable and offset of a `.param` access that names its variable.

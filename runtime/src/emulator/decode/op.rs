@@ -401,3 +401,10 @@ pub(crate) enum Op {
     /// A cycle counter.
     Clock(ClockKind, DataRow),
 }
+
+impl Op {
+    /// Whether it is a branch, which is counted even where no lane takes it.
+    pub(crate) const fn is_branch(&self) -> bool {
+        matches!(self, Self::Branch { .. })
+    }
+}

@@ -73,8 +73,8 @@ impl Pattern {
 
 fn matches(groups: &[Group], modifiers: &[Modifier]) -> bool {
     let Some((group, later)) = groups.split_first() else { return modifiers.is_empty() };
-    let taken = modifiers.split_first().is_some_and(|(first, rest)| {
-        group.choices.contains(first) && matches(later, rest)
-    });
+    let taken = modifiers
+        .split_first()
+        .is_some_and(|(first, rest)| group.choices.contains(first) && matches(later, rest));
     taken || (group.optional && matches(later, modifiers))
 }

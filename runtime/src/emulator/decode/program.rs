@@ -11,8 +11,8 @@ use super::layout::{FunctionLayout, Layout};
 use super::op::{Class, Op, Refusal, Step};
 use crate::emulator::alu::registers::Predicate;
 use crate::emulator::ptx::{
-    ControlFlow, Function, FunctionId, GlobalId, Instruction, InitialValue, Module, Operand,
-    Reconvergence, SymbolRef, AddressBase,
+    AddressBase, ControlFlow, Function, FunctionId, GlobalId, InitialValue, Instruction, Module,
+    Operand, Reconvergence, SymbolRef,
 };
 
 /// What a builder knows of the control flow around the instruction it builds.
@@ -235,8 +235,7 @@ fn walk(module: &Module, entry: FunctionId) -> (Vec<FunctionId>, BTreeSet<Global
         match pending.pop() {
             Some(SymbolRef::Function(id)) => {
                 let id = resolve(module, id);
-                let has_body =
-                    module.functions.get(id.0 as usize).is_some_and(|one| one.has_body);
+                let has_body = module.functions.get(id.0 as usize).is_some_and(|one| one.has_body);
                 if has_body && !functions.contains(&id) {
                     functions.push(id);
                 }

@@ -54,8 +54,7 @@ fn unpack(
             DataRow::Word(word) if element.bytes == 4 => word.store(registers, row, mask),
             DataRow::Long(long) if element.bytes == 8 => {
                 let high = &rows[start / 4 + 1];
-                let out =
-                    lanes(|lane| u64::from(row[lane]) | u64::from(high[lane]) << 32);
+                let out = lanes(|lane| u64::from(row[lane]) | u64::from(high[lane]) << 32);
                 long.store(registers, &out, mask);
             }
             DataRow::Word(word) => {

@@ -80,11 +80,10 @@ impl Warp {
             return false;
         }
         let aligned_waits = self.aligned_barrier(context.program);
-        if aligned_waits.is_none() || at_warp_op.is_some() {
-            if let Some(released) = self.joins.release() {
-                self.fragments.push(released);
-                return true;
-            }
+        let may_release = aligned_waits.is_none() || at_warp_op.is_some();
+        if let Some(released) = may_release.then(|| self.joins.release()).flatten() {
+            self.fragments.push(released);
+            return true;
         }
         let Some(stuck) = aligned_waits.or(at_warp_op) else {
             context.stopped = true;
@@ -93,8 +92,10 @@ impl Warp {
         let missing = self.live & !stuck.mask;
         let elsewhere = self.elsewhere(missing, stuck.pc);
         let what = if at_barrier != 0 { "barrier" } else { "operation" };
-        let message =
-            format!("{} of the warp never reach the {what} that the others wait at", lane_list(missing));
+        let message = format!(
+            "{} of the warp never reach the {what} that the others wait at",
+            lane_list(missing)
+        );
         let kind = FindingKind::DivergentBarrier;
         context.event(kind, (stuck.pc, elsewhere), (self.index, missing), message);
         context.stopped = true;

@@ -109,8 +109,7 @@ impl Warp {
             return Next::Gone;
         };
         let caller_frame = &context.program.functions[caller.function as usize].frame;
-        let local_base =
-            (caller.local_base + caller_frame.local_bytes).next_multiple_of(16);
+        let local_base = (caller.local_base + caller_frame.local_bytes).next_multiple_of(16);
         let depth = caller.depth + 1;
         if depth > CALL_DEPTH_MAX {
             let message = format!("calls are nested more than {CALL_DEPTH_MAX} deep");

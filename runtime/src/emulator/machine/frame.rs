@@ -118,9 +118,10 @@ impl Frame {
 impl LaunchValues {
     /// The text at an address, up to its zero.
     pub(crate) fn text_at(&self, address: u64) -> Option<String> {
-        let (start, bytes) = self.strings.iter().find(|(start, bytes)| {
-            (*start..*start + bytes.len() as u64).contains(&address)
-        })?;
+        let (start, bytes) = self
+            .strings
+            .iter()
+            .find(|(start, bytes)| (*start..*start + bytes.len() as u64).contains(&address))?;
         let text = bytes.get((address - start) as usize..)?;
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
         Some(String::from_utf8_lossy(&text[..end]).into_owned())

@@ -56,10 +56,9 @@ impl Warp {
             context.turn -= 1;
             context.budget -= 1;
             self.clock += 1;
-            let (Some(step), Some(Some(frame))) = (
-                code.get(fragment.pc as usize),
-                self.frames.get_mut(fragment.frame as usize),
-            ) else {
+            let (Some(step), Some(Some(frame))) =
+                (code.get(fragment.pc as usize), self.frames.get_mut(fragment.frame as usize))
+            else {
                 return;
             };
             let registers = &mut frame.registers;
@@ -75,18 +74,15 @@ impl Warp {
                     fragment.pc += 1;
                 }
                 Op::Nothing => fragment.pc += 1,
+                _ if active == 0 && !step.op.is_branch() => fragment.pc += 1,
                 Op::Load(transfer) => {
-                    if active != 0 {
-                        let site = context.site(fragment.pc, self.index);
-                        access::load(&mut context.memory, site, registers, transfer, active);
-                    }
+                    let site = context.site(fragment.pc, self.index);
+                    access::load(&mut context.memory, site, registers, transfer, active);
                     fragment.pc += 1;
                 }
                 Op::Store(transfer) => {
-                    if active != 0 {
-                        let site = context.site(fragment.pc, self.index);
-                        access::store(&mut context.memory, site, registers, transfer, active);
-                    }
+                    let site = context.site(fragment.pc, self.index);
+                    access::store(&mut context.memory, site, registers, transfer, active);
                     fragment.pc += 1;
                 }
                 Op::Branch { target, .. } if active == fragment.mask => {
@@ -147,7 +143,6 @@ impl Warp {
                 let parts = [(fragment.pc + 1, fragment.mask & !active), (*target, active)];
                 self.split(fragment, &parts, *reconverge).map_or(Next::Gone, Next::As)
             }
-            _ if active == 0 => Next::Following,
             Op::BranchTable { index, targets, reconverge } => {
                 self.branch_table(context, fragment, active, (*index, targets, *reconverge))
             }
@@ -230,10 +225,8 @@ impl Warp {
             }
         }
         if wild != 0 {
-            let message = format!(
-                "a jump table of {} entries is indexed past its end",
-                targets.len()
-            );
+            let message =
+                format!("a jump table of {} entries is indexed past its end", targets.len());
             context.event(FindingKind::Trap, (fragment.pc, None), (self.index, wild), message);
             context.stopped = true;
             return Next::Gone;

@@ -29,12 +29,7 @@ pub(crate) struct Warp {
 
 impl Warp {
     /// Warp `index` of blocks of `threads` threads.
-    pub(crate) fn new(
-        program: &Program,
-        values: &LaunchValues,
-        index: u32,
-        threads: u32,
-    ) -> Self {
+    pub(crate) fn new(program: &Program, values: &LaunchValues, index: u32, threads: u32) -> Self {
         let lanes = threads.saturating_sub(index * 32).min(32);
         Self {
             index,

@@ -80,8 +80,7 @@ impl Warp {
         let row = operation.members.row(&frame.registers);
         let mut named = 0;
         let mut own = 0;
-        for lane in 0..LANES {
-            let bit = LANE_BITS[lane];
+        for (lane, bit) in LANE_BITS.into_iter().enumerate() {
             named |= if active & bit != 0 { row[lane] } else { 0 };
             own |= row[lane] & bit;
         }
@@ -151,12 +150,7 @@ impl Warp {
         context.event(kind, (pc, self.exit_pc), (self.index, gone), message);
     }
 
-    fn perform(
-        &mut self,
-        context: &mut Context<'_>,
-        pc: u32,
-        participants: &[Participant<'_>],
-    ) {
+    fn perform(&mut self, context: &mut Context<'_>, pc: u32, participants: &[Participant<'_>]) {
         let Some(first) = participants.first() else { return };
         let gathered = self.gather(participants);
         if matches!(first.operation.kind, WarpOpKind::Sync) {
@@ -214,7 +208,8 @@ impl Warp {
             gathered.active |= one.active;
             let blend = |to: &mut [u32; LANES], from: &[u32; LANES]| {
                 for lane in 0..LANES {
-                    to[lane] = if one.active & LANE_BITS[lane] != 0 { from[lane] } else { to[lane] };
+                    to[lane] =
+                        if one.active & LANE_BITS[lane] != 0 { from[lane] } else { to[lane] };
                 }
             };
             blend(&mut gathered.members, one.operation.members.row(registers));
@@ -301,12 +296,12 @@ fn shuffle(mode: ShuffleMode, given: &Gathered) -> Results {
         source | u32::from(in_range) << 8
     });
     let mut results = Results { value: [0; LANES], truth: 0, stray: 0 };
-    for lane in 0..LANES {
+    for (lane, bit) in LANE_BITS.iter().enumerate() {
         let source = (sources[lane] & 31) as usize;
         results.value[lane] = given.value[source] as u32;
         results.truth |= (sources[lane] >> 8) << lane;
         let there = given.active & given.members[lane] & LANE_BITS[source] != 0;
-        results.stray |= if there { 0 } else { LANE_BITS[lane] };
+        results.stray |= if there { 0 } else { *bit };
     }
     results.stray &= given.active;
     results
@@ -381,9 +376,11 @@ pub(super) fn lane_list(mask: u32) -> String {
     }
     let texts: Vec<String> = ranges
         .iter()
-        .map(|(first, last)| {
-            if first == last { format!("{first}") } else { format!("{first}-{last}") }
-        })
+        .map(
+            |(first, last)| {
+                if first == last { format!("{first}") } else { format!("{first}-{last}") }
+            },
+        )
         .collect();
     let word = if mask.count_ones() == 1 { "lane" } else { "lanes" };
     format!("{word} {}", texts.join(", "))

@@ -80,9 +80,12 @@ fn members_may_come_by_different_ways() {
 
 #[test]
 fn guards_leave_lanes_alone() {
-    check_warp("setp.eq.u32 p, a, 4; mov.u32 d, 1; @p mov.u32 d, 2; @!p add.u32 d, d, 5;", |lane| {
-        if lane == 4 { 2 } else { 6 }
-    });
+    check_warp(
+        "setp.eq.u32 p, a, 4; mov.u32 d, 1; @p mov.u32 d, 2; @!p add.u32 d, d, 5;",
+        |lane| {
+            if lane == 4 { 2 } else { 6 }
+        },
+    );
 }
 
 #[test]
@@ -111,22 +114,55 @@ fn atomics_return_the_old_value() {
          ld.shared.u32 d, [smem]; shl.b32 a, a, 8; or.b32 d, d, a;",
         &[([0, 0, 0], 0x50c)],
     );
-    check("st.shared.u32 [smem], 5; atom.shared.cas.b32 a, [smem], 5, 9; ld.shared.u32 d, [smem];", &[([0; 3], 9)]);
-    check("st.shared.u32 [smem], 5; red.shared.min.s32 [smem], -3; ld.shared.u32 d, [smem];", &[([0; 3], 0xffff_fffd)]);
-    check("st.shared.u32 [smem], 5; red.shared.inc.u32 [smem], 5; ld.shared.u32 d, [smem];", &[([0; 3], 0)]);
-    check("st.shared.f32 [smem], 0f3F800000; atom.shared.add.f32 a, [smem], 0f40000000; ld.shared.u32 d, [smem];", &[([0; 3], 0x4040_0000)]);
-    check("st.shared.u32 [smem], 0x3c003c00; red.shared.add.noftz.f16x2 [smem], a; ld.shared.u32 d, [smem];", &[([0x4000_3c00, 0, 0], 0x4200_4000)]);
+    check(
+        "st.shared.u32 [smem], 5; atom.shared.cas.b32 a, [smem], 5, 9; ld.shared.u32 d, [smem];",
+        &[([0; 3], 9)],
+    );
+    check(
+        "st.shared.u32 [smem], 5; red.shared.min.s32 [smem], -3; ld.shared.u32 d, [smem];",
+        &[([0; 3], 0xffff_fffd)],
+    );
+    check(
+        "st.shared.u32 [smem], 5; red.shared.inc.u32 [smem], 5; ld.shared.u32 d, [smem];",
+        &[([0; 3], 0)],
+    );
+    check(
+        "st.shared.f32 [smem], 0f3F800000; atom.shared.add.f32 a, [smem], 0f40000000; ld.shared.u32 d, [smem];",
+        &[([0; 3], 0x4040_0000)],
+    );
+    check(
+        "st.shared.u32 [smem], 0x3c003c00; red.shared.add.noftz.f16x2 [smem], a; ld.shared.u32 d, [smem];",
+        &[([0x4000_3c00, 0, 0], 0x4200_4000)],
+    );
 }
 
 #[test]
 fn loads_extend_and_vectors_keep_their_order() {
-    check("st.shared.u32 [smem], 0x80f0; ld.shared.s8 d, [smem]; ld.shared.s16 hd, [smem]; cvt.u32.u16 e, hd; mov.u16 hd, 0; xor.b32 d, d, e;", &[([0; 3], 0xffff_fff0 ^ 0x80f0)]);
+    check(
+        "st.shared.u32 [smem], 0x80f0; ld.shared.s8 d, [smem]; ld.shared.s16 hd, [smem]; cvt.u32.u16 e, hd; mov.u16 hd, 0; xor.b32 d, d, e;",
+        &[([0; 3], 0xffff_fff0 ^ 0x80f0)],
+    );
     check("st.shared.u32 [smem], 0x80; ld.shared.s8 hd, [smem];", &[([0; 3], 0xff80)]);
-    check("st.shared.u32 [smem], 0x80; ld.shared.s8 D, [smem];", &[([0; 3], (-128_i64) as u64)]);
-    check("st.shared.v4.u32 [smem], {1, 2, 3, 4}; ld.shared.v2.u64 {A, D}, [smem];", &[([0; 3], 4 << 32 | 3)]);
-    check("st.shared.v4.u8 [smem], {a, b, c, a}; ld.shared.u32 d, [smem];", &[([1, 2, 3], 0x0103_0201)]);
-    check("mov.u64 A, smem; cvta.shared.u64 A, A; st.u32 [A+4], 77; ld.shared.u32 d, [smem+4];", &[([0; 3], 77)]);
-    check("mov.u64 A, smem; cvta.shared.u64 A, A; isspacep.shared p, A; selp.u32 d, 1, 0, p;", &[([0; 3], 1)]);
+    check(
+        "st.shared.u32 [smem], 0x80; ld.shared.s8 D, [smem];",
+        &[([0; 3], (-128_i64).cast_unsigned())],
+    );
+    check(
+        "st.shared.v4.u32 [smem], {1, 2, 3, 4}; ld.shared.v2.u64 {A, D}, [smem];",
+        &[([0; 3], 4 << 32 | 3)],
+    );
+    check(
+        "st.shared.v4.u8 [smem], {a, b, c, a}; ld.shared.u32 d, [smem];",
+        &[([1, 2, 3], 0x0103_0201)],
+    );
+    check(
+        "mov.u64 A, smem; cvta.shared.u64 A, A; st.u32 [A+4], 77; ld.shared.u32 d, [smem+4];",
+        &[([0; 3], 77)],
+    );
+    check(
+        "mov.u64 A, smem; cvta.shared.u64 A, A; isspacep.shared p, A; selp.u32 d, 1, 0, p;",
+        &[([0; 3], 1)],
+    );
 }
 
 #[test]
@@ -189,7 +225,11 @@ fn says_what_never_meets() {
         "warp 0 waits at barrier 0 for the whole block, and warp 1 at barrier 1",
     );
     check_finding("bar.sync 1, 96;", 64, "barrier 1 waits for 96 threads, of which 64 arrive");
-    check_finding("shfl.sync.idx.b32 d, t, 20, 0x1f, -1;", 16, "it reads a lane that does not take part");
+    check_finding(
+        "shfl.sync.idx.b32 d, t, 20, 0x1f, -1;",
+        16,
+        "it reads a lane that does not take part",
+    );
     check_finding("bar.warp.sync 2;", 1, "the member mask does not name the lane");
 }
 
@@ -197,5 +237,9 @@ fn says_what_never_meets() {
 fn stops_what_does_not_end() {
     check_finding("LOOP: add.u32 d, d, 1; bra LOOP;", 32, "ran out of instructions");
     check_finding("trap;", 32, "stopped itself");
-    check_finding("mov.u64 A, 0x123450; call (), A, (), PROTO; PROTO: .callprototype ()_();", 1, "where no function is");
+    check_finding(
+        "mov.u64 A, 0x123450; call (), A, (), PROTO; PROTO: .callprototype ()_();",
+        1,
+        "where no function is",
+    );
 }

@@ -54,7 +54,10 @@ fn extremes_prefer_numbers_and_order_zeros() {
     );
     check("max.NaN.f32 d, a, b;", &[([NAN, s(1.0), 0], NAN), ([s(2.0), s(1.0), 0], s(2.0))]);
     check("max.xorsign.abs.f32 d, a, b;", &[([s(-3.0), s(2.0), 0], s(-3.0))]);
-    check("min.f64 D, A, B;", &[([d(f64::NAN), d(1.0), 0], d(1.0)), ([d(0.0), d(-0.0), 0], d(-0.0))]);
+    check(
+        "min.f64 D, A, B;",
+        &[([d(f64::NAN), d(1.0), 0], d(1.0)), ([d(0.0), d(-0.0), 0], d(-0.0))],
+    );
 }
 
 #[test]
@@ -66,7 +69,10 @@ fn signs_keep_payloads() {
 
 #[test]
 fn divisions_roots_and_reciprocals() {
-    check("div.rn.f32 d, a, b;", &[([s(1.0), s(3.0), 0], s(1.0 / 3.0)), ([s(1.0), 0, 0], s(f32::INFINITY))]);
+    check(
+        "div.rn.f32 d, a, b;",
+        &[([s(1.0), s(3.0), 0], s(1.0 / 3.0)), ([s(1.0), 0, 0], s(f32::INFINITY))],
+    );
     check("div.rp.f32 d, a, b;", &[([s(1.0), s(3.0), 0], s(1.0 / 3.0))]);
     check("div.rm.f32 d, a, b;", &[([s(1.0), s(3.0), 0], s((1.0_f32 / 3.0).next_down()))]);
     check("sqrt.rn.f32 d, a;", &[([s(2.0), 0, 0], s(2.0_f32.sqrt())), ([s(-1.0), 0, 0], NAN)]);
@@ -86,17 +92,23 @@ fn approximations_have_their_special_cases() {
 
 #[test]
 fn conversions_between_floats_and_integers() {
-    check("cvt.rn.f32.s32 d, a;", &[([u64::from(u32::MAX), 0, 0], s(-1.0)), ([16_777_217, 0, 0], s(16_777_216.0))]);
+    check(
+        "cvt.rn.f32.s32 d, a;",
+        &[([u64::from(u32::MAX), 0, 0], s(-1.0)), ([16_777_217, 0, 0], s(16_777_216.0))],
+    );
     check("cvt.rp.f32.u32 d, a;", &[([16_777_217, 0, 0], s(16_777_218.0))]);
     check("cvt.rn.f64.s64 D, A;", &[([u64::MAX, 0, 0], d(-1.0))]);
-    check("cvt.rzi.s32.f32 d, a;", &[([s(-1.9), 0, 0], u64::from(u32::MAX)), ([s(1e20), 0, 0], 0x7fff_ffff), ([NAN, 0, 0], 0)]);
+    check(
+        "cvt.rzi.s32.f32 d, a;",
+        &[([s(-1.9), 0, 0], u64::from(u32::MAX)), ([s(1e20), 0, 0], 0x7fff_ffff), ([NAN, 0, 0], 0)],
+    );
     check("cvt.rni.s32.f32 d, a;", &[([s(2.5), 0, 0], 2), ([s(3.5), 0, 0], 4)]);
     check("cvt.rmi.u32.f32 d, a;", &[([s(-1.0), 0, 0], 0), ([s(3.9), 0, 0], 3)]);
     check("cvt.rpi.f32.f32 d, a;", &[([s(1.1), 0, 0], s(2.0))]);
     check("cvt.sat.f32.f32 d, a;", &[([s(1.1), 0, 0], s(1.0)), ([s(-3.0), 0, 0], 0)]);
     check("cvt.rn.f32.f64 d, A;", &[([d(0.1), 0, 0], s(0.1))]);
     check("cvt.f64.f32 D, a;", &[([s(0.5), 0, 0], d(0.5))]);
-    check("cvt.rzi.s64.f64 D, A;", &[([d(-5.5), 0, 0], -5_i64 as u64)]);
+    check("cvt.rzi.s64.f64 D, A;", &[([d(-5.5), 0, 0], (-5_i64).cast_unsigned())]);
     check("cvt.rna.tf32.f32 d, a;", &[([0x3f80_1000, 0, 0], 0x3f80_2000)]);
 }
 

@@ -37,18 +37,26 @@ fn half_extremes_and_comparisons() {
     check("max.f16x2 d, a, b;", &[([0x3c00_7e00, 0x4000_3c00, 0], 0x4000_3c00)]);
     check("min.NaN.bf16 hd, ha, hb;", &[([0x7fc0, ONE_B, 0], 0x7fff)]);
     check("setp.gt.f16 p, ha, hb; selp.u32 d, 1, 0, p;", &[([0x4000, ONE, 0], 1)]);
-    check("setp.lt.f16x2 p|q, a, b; selp.u32 d, 1, 0, p; selp.u32 e, 2, 0, q; or.b32 d, d, e;",
-        &[([0x3c00_4000, 0x4000_3c00, 0], 2)]);
+    check(
+        "setp.lt.f16x2 p|q, a, b; selp.u32 d, 1, 0, p; selp.u32 e, 2, 0, q; or.b32 d, d, e;",
+        &[([0x3c00_4000, 0x4000_3c00, 0], 2)],
+    );
     check("set.eq.f16.f16 hd, ha, hb;", &[([ONE, ONE, 0], ONE), ([ONE, 0, 0], 0)]);
     check("set.ge.bf16x2.bf16x2 d, a, b;", &[([0x4000_3f80, 0x3f80_4000, 0], 0x3f80_0000)]);
 }
 
 #[test]
 fn conversions_of_halves() {
-    check("cvt.rn.bf16.f32 hd, a;", &[([0x3f80_8000, 0, 0], 0x3f80), ([0x3f81_8000, 0, 0], 0x3f82)]);
+    check(
+        "cvt.rn.bf16.f32 hd, a;",
+        &[([0x3f80_8000, 0, 0], 0x3f80), ([0x3f81_8000, 0, 0], 0x3f82)],
+    );
     check("cvt.rz.bf16.f32 hd, a;", &[([0x3f81_ffff, 0, 0], 0x3f81)]);
     check("cvt.f32.bf16 d, ha;", &[([ONE_B, 0, 0], s(1.0))]);
-    check("cvt.f32.f16 d, ha;", &[([1, 0, 0], s(2.0_f32.powi(-24))), ([0xfc00, 0, 0], s(f32::NEG_INFINITY))]);
+    check(
+        "cvt.f32.f16 d, ha;",
+        &[([1, 0, 0], s(2.0_f32.powi(-24))), ([0xfc00, 0, 0], s(f32::NEG_INFINITY))],
+    );
     check("cvt.rn.f16.f32 hd, a;", &[([s(65504.0), 0, 0], 0x7bff), ([s(65520.0), 0, 0], 0x7c00)]);
     check("cvt.rn.satfinite.f16.f32 hd, a;", &[([s(1e9), 0, 0], 0x7bff)]);
     check("cvt.rn.bf16x2.f32 d, a, b;", &[([s(1.0), s(2.0), 0], 0x3f80_4000)]);

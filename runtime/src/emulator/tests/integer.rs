@@ -22,7 +22,7 @@ fn multiplies_low_high_and_wide() {
     check("mul.hi.u32 d, a, b;", &[([M1, M1, 0], M1 - 1)]);
     check("mul.hi.u64 D, A, B;", &[([u64::MAX, u64::MAX, 0], u64::MAX - 1)]);
     check("mul.hi.s64 D, A, B;", &[([u64::MAX, 1, 0], u64::MAX)]);
-    check("mul.wide.s32 D, a, b;", &[([M1, 5, 0], -5_i64 as u64)]);
+    check("mul.wide.s32 D, a, b;", &[([M1, 5, 0], (-5_i64).cast_unsigned())]);
     check("mul.wide.u32 D, a, b;", &[([M1, 5, 0], M1 * 5)]);
     check("mul.wide.s16 d, ha, hb;", &[([0xffff, 2, 0], M1 - 1)]);
     check("mad.lo.s32 d, a, b, c;", &[([3, 4, 5], 17)]);
@@ -89,7 +89,10 @@ fn bit_fields() {
     check("bfind.s32 d, a;", &[([M1, 0, 0], M1), ([M1 - 16, 0, 0], 4)]);
     check("bfind.shiftamt.u32 d, a;", &[([16, 0, 0], 27)]);
     check("bfe.u32 d, a, b, c;", &[([0x1234_5678, 8, 8], 0x56), ([M1, 30, 8], 3), ([M1, 4, 0], 0)]);
-    check("bfe.s32 d, a, b, c;", &[([0x0000_8000, 8, 8], 0xffff_ff80), ([MIN, 30, 8], 0xffff_fffe)]);
+    check(
+        "bfe.s32 d, a, b, c;",
+        &[([0x0000_8000, 8, 8], 0xffff_ff80), ([MIN, 30, 8], 0xffff_fffe)],
+    );
     check("bfi.b32 d, a, b, 8, 4;", &[([0xff, 0, 0], 0xf00), ([0, M1, 0], 0xffff_f0ff)]);
     check("bfi.b64 D, A, B, c, 32;", &[([M1, 0, 32], M1 << 32)]);
     check("bmsk.clamp.b32 d, a, b;", &[([4, 8, 0], 0xff0), ([0, 40, 0], M1)]);
@@ -132,10 +135,7 @@ fn moves_pack_and_unpack() {
 
 #[test]
 fn comparisons_and_selection() {
-    check(
-        "setp.lt.s32 p, a, b; selp.u32 d, 1, 2, p;",
-        &[([M1, 0, 0], 1), ([0, 0, 0], 2)],
-    );
+    check("setp.lt.s32 p, a, b; selp.u32 d, 1, 2, p;", &[([M1, 0, 0], 1), ([0, 0, 0], 2)]);
     check("setp.lo.u32 p, a, b; selp.u32 d, 1, 2, p;", &[([M1, 0, 0], 2)]);
     check(
         "setp.eq.s32 q, c, 0; setp.ge.and.s32 p|q, a, b, q; selp.u32 d, 1, 0, p; selp.u32 e, 2, 0, q; or.b32 d, d, e;",

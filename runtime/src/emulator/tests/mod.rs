@@ -14,9 +14,7 @@ use ridge_spec::launch::{Argument, LaunchConfig};
 use ridge_spec::target::Architecture;
 
 use super::{Emulator, EmulatorOptions};
-use crate::device::{
-    BlockSelection, Buffer, BufferContent, Device, Execution, ExecutionReport,
-};
+use crate::device::{BlockSelection, Buffer, BufferContent, Device, Execution, ExecutionReport};
 
 /// Runs a kernel `k(in, out)` over 64-bit words on one block.
 pub(super) fn run(ptx: &str, threads: u32, input: &[u64], n_out: usize) -> ExecutionReport {
