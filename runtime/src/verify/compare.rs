@@ -5,6 +5,7 @@
 //! may come out as that infinity or as the largest finite value. Integers and booleans are exact.
 //! Where only some blocks ran, the elements they wrote are compared.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -13,7 +14,9 @@ use ridge_spec::outcome::{AxisLength, ElementError, InputsUsed, Mismatch, Tolera
 
 use super::diagnose;
 use super::written::{Coverage, WrittenElements};
-use crate::numeric::codec::{decode_element, decode_integer, decode_into, element_size};
+use crate::numeric::codec::{
+    decode_element, decode_integer, decode_into, decode_slice, element_size,
+};
 use crate::numeric::format::FloatFormat;
 
 /// Elements handled together: their decoded form stays in the first-level cache.
@@ -294,18 +297,18 @@ impl<'a> Judge<'a> {
         (n_bad == 0).then_some(worst)
     }
 
-    fn slow(&self, range: std::ops::Range<usize>, start: usize, result: &mut TaskResult) -> f64 {
+    fn slow(&self, range: Range<usize>, start: usize, result: &mut TaskResult) -> f64 {
         let mut worst = 0.0;
-        for index in range {
+        for (index, got) in range.clone().zip(self.got_range(range)) {
             if !self.written.contains(index) {
                 continue;
             }
             result.n_compared += 1;
-            let ratio = self.ratio(index);
+            let ratio = self.ratio(index, got);
             worst = f64::max(worst, ratio);
             if ratio > 1.0 {
                 result.n_failed += 1;
-                result.n_not_finite += u64::from(self.wrongly_not_finite(index).is_some());
+                result.n_not_finite += u64::from(!got.is_finite());
                 let failed = result.failed.get_or_insert_with(|| vec![0; TASK / 64]);
                 failed[(index - start) / 64] |= 1 << ((index - start) % 64);
             }
@@ -314,13 +317,15 @@ impl<'a> Judge<'a> {
     }
 
     /// The error of one element divided by what is allowed there: above 1 is out of tolerance.
-    pub(super) fn ratio(&self, index: usize) -> f64 {
+    /// `got` is its value, which is rounded for an integer beyond 2^53.
+    #[inline]
+    pub(super) fn ratio(&self, index: usize, got: f64) -> f64 {
         if let ExpectedValues::Integer(expected) = &self.request.expected.values
             && let Some(got) = decode_integer(self.request.dtype, self.element(index))
         {
             return if got == expected[index] { 0.0 } else { f64::INFINITY };
         }
-        let (got, expected) = (self.got(index), self.request.expected.values.get(index));
+        let expected = self.request.expected.values.get(index);
         self.ratio_of(got, expected, self.request.expected.slack_at(index))
     }
 
@@ -350,18 +355,15 @@ impl<'a> Judge<'a> {
         too_large && becomes && (got < 0.0) == (expected < 0.0)
     }
 
-    /// `Some(true)` for a NaN, `Some(false)` for an infinity that the reference does not have.
-    pub(super) fn wrongly_not_finite(&self, index: usize) -> Option<bool> {
-        let (got, expected) = (self.got(index), self.request.expected.values.get(index));
-        if got.is_nan() && !expected.is_nan() {
-            Some(true)
-        } else {
-            (got.is_infinite() && got != expected).then_some(false)
-        }
-    }
-
     fn element(&self, index: usize) -> &[u8] {
         &self.request.bytes[index * self.size..(index + 1) * self.size]
+    }
+
+    pub(super) fn got_range(&self, range: Range<usize>) -> Vec<f64> {
+        decode_slice(
+            self.request.dtype,
+            &self.request.bytes[range.start * self.size..range.end * self.size],
+        )
     }
 
     pub(super) fn got(&self, index: usize) -> f64 {
@@ -378,8 +380,9 @@ impl<'a> Judge<'a> {
         }
         let (ratio, from) = worst?;
         let end = (from + BLOCK).min(self.request.expected.values.len());
-        let index = (from..end)
-            .find(|&index| self.written.contains(index) && self.ratio(index) >= ratio)?;
+        let index = (from..end).find(|&index| {
+            self.written.contains(index) && self.ratio(index, self.got(index)) >= ratio
+        })?;
         Some((ratio, index))
     }
 

@@ -7,7 +7,7 @@ use super::compare::{FailedElements, Judge};
 use super::{region, resemblance};
 
 /// Elements of one parallel task.
-const TASK: usize = 1 << 16;
+const TASK: usize = 1 << 14;
 /// Bins of the histogram for each doubling: 32, so a quantile is 3 % off at most.
 const BINS_LOG2: u32 = 5;
 /// Ratios below `2^-LOWEST` share the first bin.
@@ -19,20 +19,8 @@ const DECADES: std::ops::RangeInclusive<i32> = -6..=6;
 /// Puts the report together. At least one element failed.
 pub(super) fn diagnose(judge: &Judge<'_>, failed: &FailedElements, n_compared: u64) -> Mismatch {
     let request = judge.request;
-    let (mut n_nan, mut n_infinite) = (0, 0);
-    let (mut first, mut worst) = (None, (f64::NEG_INFINITY, 0));
-    for index in failed.iter() {
-        first.get_or_insert(index);
-        match judge.wrongly_not_finite(index) {
-            Some(true) => n_nan += 1,
-            Some(false) => n_infinite += 1,
-            None => {}
-        }
-        let ratio = judge.ratio(index);
-        if ratio > worst.0 {
-            worst = (ratio, index);
-        }
-    }
+    let histogram = histogram(judge);
+    let (_, worst) = histogram.worst;
     Mismatch {
         output: request.output.to_owned(),
         dtype: request.dtype,
@@ -40,13 +28,13 @@ pub(super) fn diagnose(judge: &Judge<'_>, failed: &FailedElements, n_compared: u
         n_mismatched: failed.n,
         n_compared,
         n_elements: request.expected.values.len() as u64,
-        n_nan,
-        n_infinite,
+        n_nan: histogram.n_nan,
+        n_infinite: histogram.n_wrong_infinite,
         tolerance: request.tolerance,
         inputs: request.inputs.cloned(),
-        first: judge.element_error(first.unwrap_or_default()),
-        worst: judge.element_error(worst.1),
-        errors: spread(judge),
+        first: judge.element_error(failed.iter().next().unwrap_or_default()),
+        worst: judge.element_error(worst),
+        errors: histogram.report(),
         region: region::find(judge, failed, n_compared),
         resembles: resemblance::find(judge, failed, n_compared),
     }
@@ -55,30 +43,50 @@ pub(super) fn diagnose(judge: &Judge<'_>, failed: &FailedElements, n_compared: u
 struct Histogram {
     n_exact: u64,
     n_infinite: u64,
-    max: f64,
+    /// The largest ratio, and the first element that has it.
+    worst: (f64, usize),
     bins: Vec<u64>,
+    n_nan: u64,
+    n_wrong_infinite: u64,
 }
 
 impl Histogram {
     fn new() -> Self {
-        Self { n_exact: 0, n_infinite: 0, max: 0.0, bins: vec![0; N_BINS] }
+        Self {
+            n_exact: 0,
+            n_infinite: 0,
+            worst: (0.0, usize::MAX),
+            bins: vec![0; N_BINS],
+            n_nan: 0,
+            n_wrong_infinite: 0,
+        }
     }
 
-    fn add(&mut self, ratio: f64) {
-        self.max = self.max.max(ratio);
+    fn add(&mut self, judge: &Judge<'_>, index: usize, got: f64) {
+        let ratio = judge.ratio(index, got);
+        if ratio > self.worst.0 {
+            self.worst = (ratio, index);
+        }
         if ratio == 0.0 {
             self.n_exact += 1;
         } else if ratio.is_finite() {
             self.bins[bin(ratio)] += 1;
         } else {
             self.n_infinite += 1;
+            self.n_nan += u64::from(got.is_nan());
+            self.n_wrong_infinite += u64::from(got.is_infinite());
         }
     }
 
     fn merge(mut self, other: &Self) -> Self {
         self.n_exact += other.n_exact;
         self.n_infinite += other.n_infinite;
-        self.max = self.max.max(other.max);
+        self.n_nan += other.n_nan;
+        self.n_wrong_infinite += other.n_wrong_infinite;
+        let (ratio, index) = other.worst;
+        if ratio > self.worst.0 || ratio == self.worst.0 && index < self.worst.1 {
+            self.worst = other.worst;
+        }
         for (sum, n) in self.bins.iter_mut().zip(&other.bins) {
             *sum += n;
         }
@@ -96,10 +104,21 @@ impl Histogram {
         for (bin, n) in self.bins.iter().enumerate() {
             seen += n;
             if seen as f64 >= rank {
-                return lower_edge(bin + 1).min(self.max);
+                return lower_edge(bin + 1).min(self.worst.0);
             }
         }
-        self.max
+        self.worst.0
+    }
+
+    fn report(&self) -> ErrorDistribution {
+        ErrorDistribution {
+            n_exact: self.n_exact,
+            decades: self.decades(),
+            median: self.quantile(0.5),
+            p90: self.quantile(0.9),
+            p99: self.quantile(0.99),
+            max: self.worst.0,
+        }
     }
 
     fn decades(&self) -> Vec<ErrorDecade> {
@@ -135,25 +154,19 @@ fn lower_edge(bin: usize) -> f64 {
     f64::from_bits((bin as u64 + least) << (52 - BINS_LOG2))
 }
 
-fn spread(judge: &Judge<'_>) -> ErrorDistribution {
+fn histogram(judge: &Judge<'_>) -> Histogram {
     let n_elements = judge.request.expected.values.len();
-    let histogram = (0..n_elements.div_ceil(TASK))
+    (0..n_elements.div_ceil(TASK))
         .into_par_iter()
         .fold(Histogram::new, |mut histogram, task| {
-            for index in task * TASK..((task + 1) * TASK).min(n_elements) {
+            let range = task * TASK..((task + 1) * TASK).min(n_elements);
+            let got = judge.got_range(range.clone());
+            for (index, got) in range.zip(got) {
                 if judge.written.contains(index) {
-                    histogram.add(judge.ratio(index));
+                    histogram.add(judge, index, got);
                 }
             }
             histogram
         })
-        .reduce(Histogram::new, |a, b| a.merge(&b));
-    ErrorDistribution {
-        n_exact: histogram.n_exact,
-        decades: histogram.decades(),
-        median: histogram.quantile(0.5),
-        p90: histogram.quantile(0.9),
-        p99: histogram.quantile(0.99),
-        max: histogram.max,
-    }
+        .reduce(Histogram::new, |a, b| a.merge(&b))
 }

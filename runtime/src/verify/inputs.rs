@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use ridge_spec::dtype::Dtype;
 
 use super::distribution::Distribution;
-use crate::numeric::codec::{element_size, encode_integer, encode_into};
+use crate::numeric::codec::{element_size, encode_into};
 use crate::numeric::format::FloatFormat;
 
 /// Elements of one random stream and one parallel task.
@@ -146,10 +146,9 @@ impl Source {
         } else {
             let elements = bytes.chunks_exact_mut(element_size(self.dtype));
             for ((element, word), index) in elements.zip(words).zip(first..) {
-                let value = self.integer(index, word);
-                if let Some(encoded) = encode_integer(self.dtype, value) {
-                    element.copy_from_slice(&encoded);
-                }
+                // Inside the dtype's range, so its low bytes are the value.
+                let value = self.integer(index, word).to_le_bytes();
+                element.copy_from_slice(&value[..element.len()]);
             }
         }
     }
@@ -206,7 +205,9 @@ impl Source {
         let exponent =
             least as f64 + (f64::from(word) / 2.0_f64.powi(32)) * f64::from(most - least);
         let mantissa = 1.0 + (bits >> 12) as f64 * 2.0_f64.powi(-52);
-        let value = mantissa * 2.0_f64.powi(exponent.floor() as i32);
+        // Between the exponents of the least and the greatest normal number.
+        let power = f64::from_bits(((exponent.floor() as i64 + 1023) as u64) << 52);
+        let value = mantissa * power;
         if bits & 1 == 0 { value } else { -value }
     }
 

@@ -53,35 +53,50 @@ pub(super) fn find(judge: &Judge<'_>, failed: &FailedElements, n_compared: u64) 
 
 fn count(judge: &Judge<'_>, failed: &FailedElements) -> Vec<AxisCounts> {
     let axes = judge.request.axes;
-    let zeros = || axes.iter().map(|axis| vec![0; axis.length as usize]).collect::<Vec<Vec<u32>>>();
-    let (mut bad, mut compared) = (zeros(), zeros());
-    for index in failed.iter() {
-        tally(axes, &mut bad, index);
-    }
-    if judge.written.is_everything() {
-        compared.iter_mut().for_each(|counts| counts.fill(1));
+    let bad = tally(axes, failed.iter());
+    let compared = if judge.written.is_everything() {
+        axes.iter().map(|axis| vec![1; axis.length as usize]).collect()
     } else {
-        for index in 0..judge.request.expected.values.len() {
-            if judge.written.contains(index) {
-                tally(axes, &mut compared, index);
-            }
-        }
-    }
+        let elements = 0..judge.request.expected.values.len();
+        tally(axes, elements.filter(|&element| judge.written.contains(element)))
+    };
     bad.into_iter()
         .zip(compared)
         .map(|(failed, compared)| AxisCounts { failed, compared })
         .collect()
 }
 
-fn tally(axes: &[AxisLength], counts: &mut [Vec<u32>], element: usize) {
-    let mut rest = element as u64;
-    for (axis, counts) in axes.iter().zip(counts).rev() {
-        let length = axis.length.max(1);
-        if let Some(count) = counts.get_mut((rest % length) as usize) {
+/// How many of the elements, which ascend, lie at each index of each axis.
+fn tally(axes: &[AxisLength], elements: impl Iterator<Item = usize>) -> Vec<Vec<u32>> {
+    let mut counts: Vec<Vec<u32>> = axes.iter().map(|axis| vec![0; axis.length as usize]).collect();
+    let Some((inner, outer)) = counts.split_last_mut() else { return counts };
+    let n_inner = inner.len().max(1);
+    let mut add_row = |row: usize, n: u32| {
+        let mut rest = row;
+        for counts in outer.iter_mut().rev() {
+            let length = counts.len().max(1);
+            if let Some(count) = counts.get_mut(rest % length) {
+                *count = count.saturating_add(n);
+            }
+            rest /= length;
+        }
+    };
+    // Elements of one row of the last axis come together: a division for each row, not for each
+    // element.
+    let (mut row, mut start, mut n_in_row) = (0, 0, 0);
+    for element in elements {
+        if element - start >= n_inner {
+            add_row(row, n_in_row);
+            (row, n_in_row) = (element / n_inner, 0);
+            start = row * n_inner;
+        }
+        n_in_row += 1;
+        if let Some(count) = inner.get_mut(element - start) {
             *count = count.saturating_add(1);
         }
-        rest /= length;
     }
+    add_row(row, n_in_row);
+    counts
 }
 
 /// Least and greatest bad index.
