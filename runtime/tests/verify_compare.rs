@@ -1,5 +1,13 @@
 //! What the comparison says about planted mistakes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test that cannot go on fails; numbers are exact by construction"
+)]
+
 use proptest::prelude::*;
 use ridge_runtime::numeric::{decode_slice, encode_slice};
 use ridge_runtime::verify::{CompareRequest, Comparison, Expected, ExpectedValues, compare};
@@ -70,9 +78,12 @@ fn describe(shape: &[(&str, u64)], plant: impl Fn(usize, &[f64]) -> f64) -> Stri
 #[test]
 fn says_where_and_what() {
     type Wrong = fn(usize, usize) -> bool;
+    type Change = fn(f64) -> f64;
+    type Place = (&'static str, Wrong, Change);
+    type Move = (&'static str, fn(usize) -> usize);
     const SHAPE: [(&str, u64); 2] = [("rows", 256), ("cols", 192)];
-    let off: fn(f64) -> f64 = |v| v * v + 17.0 + v;
-    let places: [(&str, Wrong, fn(f64) -> f64); 23] = [
+    let off: Change = |v| v * v + 17.0 + v;
+    let places: [Place; 23] = [
         ("nothing", |_, _| false, off),
         ("a little everywhere", |_, _| true, |v| v + 1e-3),
         ("one element", |r, c| (r, c) == (3, 7), off),
@@ -105,7 +116,7 @@ fn says_where_and_what() {
         };
         said.push((what, describe(&SHAPE, plant)));
     }
-    let moves: [(&str, fn(usize) -> usize); 3] = [
+    let moves: [Move; 3] = [
         ("shifted by one", |at| if at % 192 < 191 { at + 1 } else { at }),
         ("rows shifted back by 4", |at| at.saturating_sub(4 * 192)),
         ("transposed", |at| at % 256 * 192 + at / 256),
@@ -137,7 +148,7 @@ fn only_written_elements_count() {
     let shape = [("rows", 64), ("cols", 64)];
     let expected = noise(4096);
     // Rows 0 to 15 and 32 to 47 were written; what lies between is garbage.
-    let is_written = |at: usize| at / 1024 % 2 == 0;
+    let is_written = |at: usize| (at / 1024).is_multiple_of(2);
     let mut got: Vec<f64> =
         (0..4096).map(|at| if is_written(at) { expected[at] } else { 1e9 }).collect();
     // Sixteen elements of four bytes a word.

@@ -1,5 +1,13 @@
 //! What the inputs of each distribution are like.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a test that cannot go on fails; numbers are exact by construction"
+)]
+
 use ridge_runtime::numeric::decode_slice;
 use ridge_runtime::verify::Distribution;
 use ridge_runtime::verify::inputs::{InputError, TensorInput, generate};

@@ -125,9 +125,8 @@ pub fn add_f64(a: f64, b: f64, rounding: Rounding) -> f64 {
 #[inline]
 pub fn mul_f64(a: f64, b: f64, rounding: Rounding) -> f64 {
     let product = a * b;
-    if rounding == Rounding::NearestEven
-        || !product.is_finite() && !(a.is_finite() && b.is_finite())
-    {
+    let is_defined = a.is_finite() && b.is_finite();
+    if rounding == Rounding::NearestEven || !is_defined {
         return product;
     }
     // A zero of the product's own sign, so that an exact zero keeps it.

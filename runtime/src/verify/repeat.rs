@@ -23,14 +23,13 @@ pub(super) fn first_difference(
         let size = element_size(output.dtype);
         let written = [earlier, later].map(|run| WrittenElements::new(Some(&run.written), size));
         let pairs = earlier.bytes.chunks_exact(size).zip(later.bytes.chunks_exact(size));
-        let different: Vec<(usize, (&[u8], &[u8]))> = pairs
+        let mut different = pairs
             .enumerate()
-            .filter(|(index, (a, b))| a != b && written.iter().all(|run| run.contains(*index)))
-            .collect();
-        let &(element, (first, second)) = different.first()?;
+            .filter(|(index, (a, b))| a != b && written.iter().all(|run| run.contains(*index)));
+        let (element, (first, second)) = different.next()?;
         Some(Rejection::Nondeterministic {
             output: output.name.clone(),
-            n_different: different.len() as u64,
+            n_different: 1 + different.count() as u64,
             n_elements: (earlier.bytes.len() / size) as u64,
             index: coordinates(&output.axes, element),
             first: decode_element(output.dtype, first),
