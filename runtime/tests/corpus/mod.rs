@@ -38,6 +38,10 @@
 //! are no race, whoever does them; a load that is not ordered with a store is one.
 
 #![allow(dead_code, reason = "each test binary that includes the corpus uses its own part of it")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "the corpus is part of the tests: what it cannot read fails them"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
