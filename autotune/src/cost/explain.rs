@@ -1,7 +1,5 @@
 //! A prediction in words, for the person who asks why.
 
-use std::fmt::Write;
-
 use ridge_spec::outcome::CostTerm;
 use ridge_spec::target::DeviceProfile;
 
@@ -25,15 +23,14 @@ pub fn explain(inputs: &CostInputs, profile: &DeviceProfile) -> String {
     );
     let largest = prediction.terms.first().map_or(0.0, |term| term.time_ns);
     for term in prediction.terms.iter().filter(|term| term.time_ns > WORTH_SAYING * largest) {
-        // Writing to a String does not fail.
-        let _ = write!(text, "\n  {:<16} {:>10}", term.term.name(), duration(term.time_ns));
+        text += &format!("\n  {:<16} {:>10}", term.term.name(), duration(term.time_ns));
         if let Some(detail) = detail(term.term, inputs, &estimate, profile) {
-            let _ = write!(text, "  {detail}");
+            text += "  ";
+            text += &detail;
         }
     }
     let occupancy = &estimate.occupancy;
-    let _ = write!(
-        text,
+    text += &format!(
         "\n  residency: {} blocks, {:.0} % of the warps, limited by {}; {} in flight per \
          multiprocessor; {:.0} waves",
         occupancy.blocks_per_multiprocessor,

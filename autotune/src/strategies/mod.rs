@@ -2,6 +2,7 @@
 
 mod exhaustive;
 mod random;
+mod surrogate;
 #[cfg(test)]
 mod tests;
 
@@ -31,10 +32,20 @@ pub const TABLE: &[StrategyEntry] = &[
         summary: "candidates drawn evenly, none twice",
         build: |setup| Box::new(random::Random::new(setup)),
     },
+    StrategyEntry {
+        name: "surrogate",
+        summary: "a Gaussian process and expected improvement, without the prior",
+        build: |setup| Box::new(surrogate::Surrogate::cold(setup)),
+    },
+    StrategyEntry {
+        name: "portfolio",
+        summary: "the surrogate, begun with the predicted fastest and guided by the prior",
+        build: |setup| Box::new(surrogate::Surrogate::with_prior(setup)),
+    },
 ];
 
 /// The strategy that is used where none is named.
-pub const DEFAULT: &str = "exhaustive";
+pub const DEFAULT: &str = "portfolio";
 
 /// The strategy called `name`.
 ///
