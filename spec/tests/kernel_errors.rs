@@ -394,3 +394,41 @@ fn workloads() {
         ],
     );
 }
+
+/// Checks the first thing said of a text.
+#[track_caller]
+fn check_first(text: &str, expected: &str) {
+    let diagnostics = KernelSpec::parse("kernel.toml", text).unwrap_err();
+    let first = &diagnostics[0];
+    assert_eq!(format!("{}: {}", first.code, first.message), expected);
+    assert!(first.location.is_some());
+    assert!(diagnostics.len() <= 50);
+}
+
+#[test]
+fn sizes() {
+    check_first("", "spec.missing-key: the spec lacks `schema`");
+    check_first(
+        &"#".repeat(300_000),
+        "spec.too-long: the spec has 300000 bytes, and 262144 are allowed",
+    );
+    let axes: String = (0..300).map(|i| format!("a{i} = \"dynamic\"\n")).collect();
+    check_first(
+        &edited(&[("half =", &format!("{axes}half ="))]),
+        "spec.too-many: there are 304 axes, and 256 are allowed",
+    );
+    let constraints = "\"1 == 1\", ".repeat(2000);
+    check_first(
+        &edited(&[("constraints = [", &format!("constraints = [{constraints}"))]),
+        "spec.too-many: there are 2003 constraints, and 1024 are allowed",
+    );
+    check_first(
+        &edited(&[("entry = \"", &format!("entry = \"{}", "{x}".repeat(4000)))]),
+        "spec.too-many: there are 12105 bytes of `entry` and `options`, and 8192 are allowed",
+    );
+    let keys: String = (0..1000).map(|i| format!("k{i} = 1\n")).collect();
+    check_first(
+        &edited(&[("[cost]\n", &format!("[cost]\n{keys}"))]),
+        "spec.unknown-key: there is no key `k0` in `cost`",
+    );
+}

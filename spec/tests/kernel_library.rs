@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod kernel_fixture;
+
 use std::path::Path;
 
-use ridge_spec::kernel::KernelSpec;
+use ridge_spec::kernel::{KernelSpec, Role};
 
 fn library() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernels");
@@ -29,5 +31,30 @@ fn every_spec_of_the_library_is_read_and_survives_its_canonical_form() {
         let again = KernelSpec::parse(&name, &canonical)
             .unwrap_or_else(|errors| panic!("{errors:#?}\n{canonical}"));
         assert_eq!(again.canonical(), canonical);
+    }
+}
+
+#[test]
+fn every_workload_of_the_library_binds_and_its_default_launches() {
+    for (name, text) in library() {
+        let spec = KernelSpec::parse(&name, &text).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        for workload in &spec.workloads {
+            let instance = spec.bind(workload, &kernel_fixture::profile()).unwrap();
+            assert!(instance.bytes_min() > 0 && instance.flops() > 0, "{name}: {workload}");
+            if workload.role == Role::Verify {
+                continue;
+            }
+            let legal = spec.space.legal(instance.scope()).unwrap();
+            let default = spec.space.default.as_ref().unwrap();
+            assert!(legal.find(default).is_some(), "{name}: {workload}: {default}");
+            for candidate in legal.candidates() {
+                let plan = spec.launch(&instance, &candidate);
+                assert!(plan.is_ok(), "{name}: {workload}: {candidate}: {plan:?}");
+                assert_eq!(
+                    spec.bindings(&instance, &candidate).iter().count(),
+                    spec.bound_names().len()
+                );
+            }
+        }
     }
 }

@@ -63,7 +63,7 @@ use crate::space::SearchSpace;
 pub const SPEC_SCHEMA: i64 = 1;
 
 /// Longest text of a spec, bytes.
-pub const TEXT_LIMIT: usize = 1 << 20;
+pub const TEXT_LIMIT: usize = 256 << 10;
 
 /// A kernel's contract: what it computes, on what, with which parameters, and how it is launched.
 ///

@@ -29,6 +29,9 @@ pub const PARAMETERS_LIMIT: usize = 64;
 /// Most values of one parameter.
 pub const VALUES_LIMIT: usize = 65_535;
 
+/// Most constraints of a space.
+pub const CONSTRAINTS_LIMIT: usize = 1024;
+
 /// A tuning parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
@@ -154,14 +157,15 @@ impl SearchSpace {
     }
 
     fn sound(&self) -> Result<(), Diagnostic> {
-        if self.parameters.len() > PARAMETERS_LIMIT {
-            return Err(Diagnostic::new(
-                "space.too-large",
-                format!(
-                    "the space has {} parameters, and {PARAMETERS_LIMIT} are allowed",
-                    self.parameters.len()
-                ),
-            ));
+        let sizes = [
+            ("parameters", self.parameters.len(), PARAMETERS_LIMIT),
+            ("constraints", self.constraints.len(), CONSTRAINTS_LIMIT),
+        ];
+        for (what, size, limit) in sizes {
+            if size > limit {
+                let message = format!("the space has {size} {what}, and {limit} are allowed");
+                return Err(Diagnostic::new("space.too-large", message));
+            }
         }
         let mut names = BTreeSet::new();
         for Parameter { name, values } in &self.parameters {

@@ -7,10 +7,6 @@ use crate::diagnostic::Diagnostic;
 use crate::expression::{IntegerExpression, Value};
 use crate::space::SearchSpace;
 
-/// Most arguments of a kernel: the parameter block of every architecture has 4 KiB, and none is
-/// smaller than a byte; a hundred is past every use.
-const ARGUMENTS_LIMIT: usize = 256;
-
 pub(super) fn check(
     context: &Context,
     wire: &v1::Spec,
@@ -50,11 +46,6 @@ pub(super) fn check(
     let cluster = dimensions("cluster", launch.cluster.as_ref());
     let arguments: Vec<Option<LaunchArgument>> =
         launch.arguments.iter().map(|text| argument(context, text, declared, space)).collect();
-    if arguments.len() > ARGUMENTS_LIMIT {
-        let message =
-            format!("there are {} arguments, and {ARGUMENTS_LIMIT} are allowed", arguments.len());
-        context.report("spec.launch", &launch.span, message);
-    }
     for output in declared.outputs.keys() {
         if !launch.arguments.iter().any(|text| text.value == *output) {
             let message = format!("no argument passes the output `{output}`");

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::diagnostic::{Diagnostic, SourceLocation};
 use crate::math::{self, Program};
-use crate::space::is_name;
+use crate::space::{CONSTRAINTS_LIMIT, PARAMETERS_LIMIT, is_name};
 use declarations::Declared;
 
 /// Syntax errors that are reported of one file: the first ones cause the others.
@@ -35,7 +35,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<KernelSpec, Vec<Diagnostic
     }
     let context = Context::new(file, text);
     let wire = v1::read(Table::new(&context, "", 0..0, document.get_ref()));
-    if !context.is_broken() {
+    if !context.is_broken() && sizes_fit(&context, &wire) {
         let spec = check(&context, &wire);
         if context.n_diagnostics() == 0 {
             return Ok(spec);
@@ -48,6 +48,39 @@ fn syntax(file: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
     let span = error.span().unwrap_or(text.len()..text.len());
     let message = error.message().lines().next().unwrap_or("the text is not TOML").to_owned();
     Diagnostic::new("spec.syntax", message).at(SourceLocation::of(file, text, span))
+}
+
+/// Whether every list is of a size that people write; reported where it is not. What is checked
+/// after this takes time in the square of some of them.
+fn sizes_fit(context: &Context, wire: &v1::Spec) -> bool {
+    let space = wire.space.as_ref();
+    let kernel = &wire.kernel;
+    let templates = kernel.entry.iter().chain(kernel.options.iter().flatten());
+    let parameters = space.map_or(0, |space| space.parameters.len());
+    let constraints = space.map_or(0, |space| space.constraints.len());
+    let arguments = wire.launch.as_ref().map_or(0, |launch| launch.arguments.len());
+    let template_bytes = templates.map(|text| text.value.len()).sum();
+    let whole = 0..0;
+    let in_space = space.map_or(&whole, |space| &space.span);
+    let in_launch = wire.launch.as_ref().map_or(&whole, |launch| &launch.span);
+    let sizes = [
+        ("types", &whole, wire.types.len(), 64),
+        ("axes", &whole, wire.axes.len(), 256),
+        ("inputs", &whole, wire.inputs.len(), 256),
+        ("outputs", &whole, wire.outputs.len(), 256),
+        ("parameters", in_space, parameters, PARAMETERS_LIMIT),
+        ("constraints", in_space, constraints, CONSTRAINTS_LIMIT),
+        ("arguments", in_launch, arguments, 256),
+        ("workloads", &whole, wire.workloads.len(), 4096),
+        ("bytes of `entry` and `options`", &kernel.span, template_bytes, 8192),
+    ];
+    for (what, span, size, limit) in sizes {
+        if size > limit {
+            let message = format!("there are {size} {what}, and {limit} are allowed");
+            context.report("spec.too-many", span, message);
+        }
+    }
+    sizes.iter().all(|(_, _, size, limit)| size <= limit)
 }
 
 /// The spec; where something was reported, with something else in its place.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::wire::{Context, Key, v1};
 use super::declarations::Declared;
 use crate::expression::Value;
-use crate::space::{Candidate, PARAMETERS_LIMIT, Parameter, SearchSpace, VALUES_LIMIT};
+use crate::space::{Candidate, Parameter, SearchSpace, VALUES_LIMIT};
 use crate::suggestion;
 
 /// Checks a space; what is wrong is reported and left out. The parameters' names are declared.
@@ -27,13 +27,6 @@ pub(super) fn check(
             }
             parameters.push(Parameter { name: key.name.clone(), values });
         }
-    }
-    if parameters.len() > PARAMETERS_LIMIT {
-        let message = format!(
-            "there are {} parameters, and {PARAMETERS_LIMIT} are allowed",
-            parameters.len()
-        );
-        context.report("space.too-large", &space.span, message);
     }
     let constraints = space.constraints.iter();
     let constraints = constraints

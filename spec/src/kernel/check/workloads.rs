@@ -9,9 +9,6 @@ use crate::diagnostic::Diagnostic;
 use crate::dtype::Dtype;
 use crate::suggestion;
 
-/// Most workloads of a spec.
-const WORKLOADS_LIMIT: usize = 4096;
-
 /// Checks a tolerance; what it leaves out is `base`'s, where there is one.
 pub(super) fn tolerance(
     context: &Context,
@@ -50,12 +47,6 @@ pub(super) fn tolerance(
 
 /// Checks the workloads against the rest of the spec, and adds those that fit.
 pub(super) fn check(context: &Context, wire: &v1::Spec, spec: &mut KernelSpec) {
-    if wire.workloads.len() > WORKLOADS_LIMIT {
-        let span = &wire.workloads[WORKLOADS_LIMIT].span;
-        let message = format!("there are more than {WORKLOADS_LIMIT} workloads");
-        context.report("spec.workload", span, message);
-        return;
-    }
     let mut names = BTreeMap::new();
     let mut identities = BTreeMap::new();
     // What follows from extents is only worth saying where all they rest on is right.

@@ -36,6 +36,10 @@ impl Context {
 
     /// A diagnostic at a byte range of the file.
     pub(crate) fn at(&self, code: &str, span: &Range<usize>, message: String) -> Diagnostic {
+        if self.n_diagnostics() >= DIAGNOSTICS_LIMIT {
+            // It will not be reported, and finding its place is the work.
+            return Diagnostic::new(code, message);
+        }
         let place = SourceLocation::of(&self.file, &self.source, span.clone());
         Diagnostic::new(code, message).at(place)
     }
