@@ -35,6 +35,16 @@ impl<T: Clone + PartialEq + Default> Lines<T> {
         }
     }
 
+    /// Nothing, everywhere.
+    pub(super) fn clear(&mut self) {
+        self.whole.fill(T::default());
+        self.slots.clear();
+        self.split.iter_mut().for_each(Vec::clear);
+        let places = u16::try_from(self.split.len()).unwrap_or(u16::MAX);
+        self.free.clear();
+        self.free.extend((0..places).rev());
+    }
+
     fn slot(&self, line: usize) -> Option<usize> {
         self.slots.get(line).and_then(|&slot| usize::from(slot).checked_sub(1))
     }

@@ -5,6 +5,56 @@
 //! a [`BlockMemory`] belongs to one thread and serves one block after another. Both speak of
 //! *sites* (instruction index and warp), never of source lines: whoever knows the program turns a
 //! [`Fault`] into a finding.
+//!
+//! # Use
+//!
+//! Build a [`GlobalMemory`] from the buffers, add the module's variables, give their addresses to
+//! the kernel. On each thread make a [`BlockMemory`]; for each block call
+//! [`begin_block`](BlockMemory::begin_block), run it, tell the memory of every access, barrier,
+//! `bar.warp.sync`, fence and exit, and call [`end_block`](BlockMemory::end_block) and
+//! [`take_faults`](BlockMemory::take_faults). When all are done merge the logs and call
+//! [`into_outputs`](GlobalMemory::into_outputs).
+//!
+//! # Rules
+//!
+//! **Faulting lanes** access nothing: a load gives them zeros, a store or atomic leaves them out.
+//! The other lanes go on. Out of bounds comes before misaligned (to the whole width of a lane's
+//! access), and either before anything else.
+//!
+//! **Uninitialised** is a byte of an output, of shared memory or of a stack that nothing has
+//! written. It is reported when an active lane loads it or an atomic finds it, whatever becomes of
+//! the value: copying counts. Lanes that a guard or a branch turned off do not count. Inputs,
+//! filled buffers and module variables are initialised.
+//!
+//! **A race** is two accesses of one byte by different threads, at least one a write and not both
+//! strong, that nothing orders. Strong are atomics, volatile, relaxed, acquire and release
+//! accesses. What orders:
+//! - within a lane, the program;
+//! - among lanes of a warp, `__syncwarp` of both; not shuffles or votes, which order no memory,
+//!   and not that lanes happen to run together;
+//! - among warps, a barrier that both reach, or from arrival to wait at a named one;
+//! - through memory, a fence and then a strong write on one side, a strong read of the same
+//!   address and then a fence on the other; a read-modify-write needs no second fence, since "the
+//!   last block done" idiom has none. Fences count alike in all scopes.
+//!
+//! **Two plain writes of the same value** to a byte are no race, be it by lanes of one instruction
+//! or by different warps or blocks (`flag = 1`); of different values they are. A read that nothing
+//! orders with a write is one whatever the values.
+//!
+//! **An asynchronous copy** is in flight from its issue until its lane has waited for its group;
+//! every access to its target before is a race. Afterwards it is a write of that lane at that
+//! moment.
+//!
+//! **Between blocks**, which comes first is chance. A race is therefore told at its read, or at the
+//! higher of two writing blocks, whichever came first; and an uninitialised read of a byte that
+//! another block wrote in the end is left to the race.
+//!
+//! # What is not seen
+//!
+//! Of several strong writes, or plain writes of one value, that nothing orders, only the latest is
+//! remembered. In global memory so are only the four latest readers of a byte in other blocks. Of
+//! several warps that read the same four bytes of shared memory, the lanes are not remembered. An
+//! access that leaves one shared variable for another is within bounds.
 
 mod access;
 mod bitmap;
@@ -17,6 +67,8 @@ mod dispatch;
 mod fault;
 mod global;
 mod global_access;
+mod global_load;
+mod global_store;
 mod lines;
 mod local;
 mod mixed;

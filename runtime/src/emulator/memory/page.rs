@@ -10,8 +10,11 @@ use super::record::{Lanes, Observer, Record};
 /// Bytes of a page.
 pub(super) const PAGE_BYTES: usize = 1 << 14;
 
-/// Unordered readers of one byte that are told apart; more are forgotten.
-const READERS_MAX: usize = 64;
+/// Unordered readers of one byte that are remembered without an allocation, and at most of other
+/// blocks.
+const READERS: usize = 4;
+/// At most of the reading block.
+const READERS_OF_BLOCK: usize = 128;
 
 /// See the module.
 #[derive(Debug)]
@@ -25,11 +28,11 @@ pub(super) struct Page {
     reads: Option<LineMap<Readers>>,
 }
 
-/// The reads of a byte that no later read is ordered after.
+/// The reads of a byte that no later read is ordered after, latest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Readers {
-    last: Record,
-    earlier: Option<Box<[Record]>>,
+    latest: [Record; READERS],
+    others: Option<Box<[Record]>>,
 }
 
 /// A range of bytes that one warp accesses, in the terms of its buffer.
@@ -57,12 +60,19 @@ impl Page {
         }
     }
 
-    /// A page with an image, of which all counts as written.
-    pub(super) fn with_image(start: usize, image: &[u8]) -> Self {
-        let mut page = Self::new(start);
-        page.bytes[..image.len()].copy_from_slice(image);
-        page.written.set(0, PAGE_BYTES);
-        page
+    /// The page as [`Page::new`] makes it, in the memory of one no longer needed.
+    pub(super) fn reset(&mut self, start: usize) {
+        self.start = start;
+        self.bytes.fill(0);
+        self.written.clear();
+        self.writes.clear();
+        self.reads = None;
+    }
+
+    /// Fills the page with an image, of which all counts as written.
+    pub(super) fn set_image(&mut self, image: &[u8]) {
+        self.bytes[..image.len()].copy_from_slice(image);
+        self.written.set(0, PAGE_BYTES);
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -104,11 +114,10 @@ impl Page {
             let new = self.record(span, observer, segment.line);
             self.check_writes(span, &segment, new, None, observer, problems);
             if segment.is_whole()
-                && reads.line(segment.line).is_some_and(|old| {
-                    old.earlier.is_none() && observer.plainly_ordered(old.last, new)
-                })
+                && let Some(old) = reads.line(segment.line)
+                && old.is_replaced(new, observer)
             {
-                reads.set_line(segment.line, Readers { last: new, earlier: None });
+                reads.set_line(segment.line, Readers::only(new));
             } else {
                 reads.update(segment.line, segment.start, segment.end, |byte, old| {
                     old.with(new, byte, observer)
@@ -139,6 +148,32 @@ impl Page {
             }
             self.check_writes(span, &segment, new, Some((at, bytes)), observer, problems);
         }
+    }
+
+    /// Writes bytes to a span whose lanes do not meet: checks and records.
+    pub(super) fn write(
+        &mut self,
+        span: &Span,
+        bytes: &[u8],
+        observer: &Observer<'_>,
+        problems: &mut Problems,
+    ) {
+        if self.reads.is_some() {
+            self.check_write(span, bytes, observer, problems);
+            self.put_write(span, observer);
+            return self.poke(span, bytes);
+        }
+        let at = span.offset - self.start;
+        for segment in segments(at, span.length) {
+            let new = self.record(span, observer, segment.line);
+            self.check_writes(span, &segment, new, Some((at, bytes)), observer, problems);
+            if segment.is_whole() && self.writes.line(segment.line).is_some() {
+                self.writes.set_line(segment.line, new);
+            } else {
+                self.writes.update(segment.line, segment.start, segment.end, |_, _| new);
+            }
+        }
+        self.poke(span, bytes);
     }
 
     /// Records a write of a span.
@@ -249,12 +284,28 @@ fn cause_is_uniform(observer: &Observer<'_>, old: Record) -> bool {
 }
 
 impl Readers {
+    fn only(new: Record) -> Self {
+        let mut readers = Self::default();
+        readers.latest[0] = new;
+        readers
+    }
+
     fn all(&self) -> impl Iterator<Item = &Record> {
-        std::iter::once(&self.last).chain(self.earlier.iter().flat_map(|earlier| earlier.iter()))
+        let others = self.others.iter().flat_map(|others| others.iter());
+        self.latest.iter().take_while(|record| record.is_present()).chain(others)
+    }
+
+    /// Whether a read of the whole line is all that need be remembered, as far as that is plain.
+    fn is_replaced(&self, new: Record, observer: &Observer<'_>) -> bool {
+        let [last, earlier, ..] = &self.latest;
+        !earlier.is_present()
+            && observer.plainly_ordered(*last, new)
+            && (last.is_strong() || !new.is_strong())
     }
 
     /// With one more read: those it is ordered after are no longer needed.
     fn with(&self, new: Record, byte: usize, observer: &Observer<'_>) -> Self {
+        let mut readers = Self::only(new);
         let needed = |old: &&Record| {
             old.is_present()
                 && **old != new
@@ -262,8 +313,23 @@ impl Readers {
                     || !observer.plainly_ordered(**old, new)
                         && observer.unordered(**old, new, byte).is_some())
         };
-        let kept: Vec<Record> = self.all().filter(needed).copied().take(READERS_MAX).collect();
-        Self { last: new, earlier: (!kept.is_empty()).then(|| kept.into_boxed_slice()) }
+        let (mut of_others, mut of_block) = (0, 0);
+        let room = |old: &&Record| {
+            let (count, most) = if old.block() == observer.block {
+                (&mut of_block, READERS_OF_BLOCK)
+            } else {
+                (&mut of_others, READERS)
+            };
+            *count += 1;
+            *count <= most
+        };
+        let mut kept = self.all().filter(needed).filter(room).copied();
+        for (slot, old) in readers.latest[1..].iter_mut().zip(&mut kept) {
+            *slot = old;
+        }
+        let others: Vec<Record> = kept.collect();
+        readers.others = (!others.is_empty()).then(|| others.into_boxed_slice());
+        readers
     }
 }
 

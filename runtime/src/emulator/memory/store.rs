@@ -4,6 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::page::{PAGE_BYTES, Page};
 
+/// Pages of launches that are over. The next launch takes them from here: to have the operating
+/// system map fresh memory would cost several times what is then done with it.
+#[expect(clippy::vec_box, reason = "pages move between here and their stores")]
+static USED_PAGES: Mutex<Vec<Box<Page>>> = Mutex::new(Vec::new());
+
+/// Pages kept, 50 MiB.
+const USED_PAGES_MAX: usize = 2048;
+
 /// See the module. Threads share it; each page has its lock.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -54,17 +62,23 @@ impl Store {
     pub(super) fn with_page<R>(&self, offset: usize, act: impl FnOnce(&mut Page) -> R) -> R {
         let index = offset / PAGE_BYTES;
         let mut page = self.pages[index].lock().unwrap_or_else(PoisonError::into_inner);
-        act(page.get_or_insert_with(|| Box::new(self.fresh_page(index))))
+        act(page.get_or_insert_with(|| self.fresh_page(index)))
     }
 
-    fn fresh_page(&self, index: usize) -> Page {
+    fn fresh_page(&self, index: usize) -> Box<Page> {
         let start = index * PAGE_BYTES;
-        match self.image.bytes() {
-            Some(image) => {
-                Page::with_image(start, &image[start..image.len().min(start + PAGE_BYTES)])
+        let used = USED_PAGES.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut page = match used {
+            Some(mut page) => {
+                page.reset(start);
+                page
             }
-            None => Page::new(start),
+            None => Box::new(Page::new(start)),
+        };
+        if let Some(image) = self.image.bytes() {
+            page.set_image(&image[start..image.len().min(start + PAGE_BYTES)]);
         }
+        page
     }
 
     /// The block that last wrote a byte, where one did.
@@ -74,14 +88,14 @@ impl Store {
     }
 
     /// The bytes after the launch, and a bit for each that was written.
-    pub(super) fn into_bytes(self) -> (Vec<u8>, Vec<u64>) {
+    pub(super) fn into_bytes(mut self) -> (Vec<u8>, Vec<u64>) {
         let words = self.size.div_ceil(64);
         let (mut bytes, mut written) = match self.image.bytes() {
             Some(image) => (image.to_vec(), vec![u64::MAX; words]),
             None => (vec![0; self.size], vec![0; words]),
         };
-        for (index, page) in self.pages.into_iter().enumerate() {
-            let Some(page) = page.into_inner().unwrap_or_else(PoisonError::into_inner) else {
+        for (index, page) in self.pages.iter_mut().enumerate() {
+            let Some(page) = page.get_mut().unwrap_or_else(PoisonError::into_inner) else {
                 continue;
             };
             let start = index * PAGE_BYTES;
@@ -93,5 +107,15 @@ impl Store {
             }
         }
         (bytes, written)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let pages = self.pages.drain(..);
+        let pages = pages.filter_map(|p| p.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let mut used = USED_PAGES.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = USED_PAGES_MAX.saturating_sub(used.len());
+        used.extend(pages.take(room));
     }
 }

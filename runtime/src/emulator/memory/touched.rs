@@ -83,6 +83,7 @@ impl Touched {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a few bits are left")]
 fn slot(group: u64) -> usize {
     (group % CACHED as u64) as usize
 }
