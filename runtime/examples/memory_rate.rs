@@ -1,6 +1,6 @@
 //! Prints what one warp-wide access of the emulator's memory costs, with all checks.
 //!
-//! `cargo run --release -p ridge-runtime --example memory_rate`
+//! `cargo run --release -p ridge-runtime --example memory_rate [part of a case's name]`
 #![expect(clippy::print_stdout, reason = "this program's one purpose")]
 #![expect(clippy::unwrap_used, reason = "its inputs are its own")]
 #![expect(clippy::cast_possible_truncation, reason = "a step is small")]
@@ -66,10 +66,27 @@ fn cases() -> Vec<Case> {
 }
 
 fn main() {
-    for case in cases() {
+    let wanted = std::env::args().nth(1).unwrap_or_default();
+    for case in cases().into_iter().filter(|case| case.name.contains(&wanted)) {
         let nanoseconds = (0..3).map(|_| time(&case)).fold(f64::MAX, f64::min);
         println!("{:34} {nanoseconds:8.1} ns", case.name);
     }
+    if wanted.is_empty() {
+        println!("{:34} {:8.1} µs", "to lay out a 1 GiB output", lay_out(1 << 30));
+        println!("{:34} {:8.1} µs", "to lay out a 32 MiB output", lay_out(32 << 20));
+    }
+}
+
+/// Microseconds until an output can be written; the least of a few.
+fn lay_out(size_bytes: u64) -> f64 {
+    let content = BufferContent::Output { size_bytes };
+    let buffers = [Buffer { name: "y".to_owned(), dtype: Dtype::U8, content }];
+    let time = |_| {
+        let start = Instant::now();
+        black_box(GlobalMemory::new(black_box(&buffers)));
+        start.elapsed().as_secs_f64() * 1e6
+    };
+    (0..5).map(time).fold(f64::MAX, f64::min)
 }
 
 /// Nanoseconds of one access: the median over blocks.
