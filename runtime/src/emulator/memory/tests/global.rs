@@ -324,3 +324,39 @@ fn warps_race_in_global_memory_too() {
          race at 3 of warp 0 lanes 1 y+5 SameBlock with read 2 of warp 1 lane 1",
     );
 }
+
+#[test]
+fn blocks_on_several_threads_share_atomics_and_order() {
+    let mut global = GlobalMemory::new(&buffers());
+    let variable = Variable { name: "ticket", size: 4, align: 4, writable: true };
+    let ticket = global.add_variable(&variable);
+    let blocks = 64;
+    let run = &|first: u64| {
+        let mut log = crate::emulator::memory::FaultLog::default();
+        for block in (first..blocks).step_by(4) {
+            let mut s = Script::new(&global, 64, block);
+            s.space = Space::Global;
+            let y = s.y;
+            s.store((0, ALL, 4), |l| y + 4 * l + 128 * block, |_| 1);
+            s.memory.sync_warp(0, ALL);
+            s.memory.fence(0);
+            let place = s.add(0, 1, |_| ticket)[0];
+            s.memory.barrier(3);
+            if u64::from(place) == blocks - 1 {
+                for row in 0..blocks {
+                    assert_eq!(s.load((1, ALL, 4), |l| y + 4 * l + 128 * row)[0], [1; 32]);
+                }
+            }
+            log.merge(s.memory.take_faults());
+        }
+        log
+    };
+    let mut log = crate::emulator::memory::FaultLog::default();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|first| scope.spawn(move || run(first))).collect();
+        threads.into_iter().for_each(|thread| log.merge(thread.join().unwrap()));
+    });
+    assert_eq!(describe(&log), "");
+    let output = &global.into_outputs(&mut log)[0];
+    assert!(output.is_written(0, 8192) && !output.is_written(8192, 1));
+}
