@@ -1,6 +1,8 @@
 //! The strategies there are, one file each.
 
+mod coordinate_descent;
 mod exhaustive;
+mod genetic;
 mod random;
 mod surrogate;
 #[cfg(test)]
@@ -31,6 +33,16 @@ pub const TABLE: &[StrategyEntry] = &[
         name: "random",
         summary: "candidates drawn evenly, none twice",
         build: |setup| Box::new(random::Random::new(setup)),
+    },
+    StrategyEntry {
+        name: "descent",
+        summary: "coordinate descent with restarts",
+        build: |setup| Box::new(coordinate_descent::CoordinateDescent::new(setup)),
+    },
+    StrategyEntry {
+        name: "genetic",
+        summary: "children of the fastest candidates so far",
+        build: |setup| Box::new(genetic::Genetic::new(setup)),
     },
     StrategyEntry {
         name: "surrogate",
