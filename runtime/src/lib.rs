@@ -4,6 +4,7 @@
 //!
 //! Start at [`device::Device`].
 
+pub mod conformance;
 pub mod device;
 pub mod emulator;
 pub mod numeric;

@@ -26,6 +26,7 @@ pub(crate) fn forms() -> Vec<Form> {
         form(Opcode::Bfind, "[.shiftamt].{u32|s32|u64|s64}", bfind),
         form(Opcode::Bfe, ".{u32|s32|u64|s64}", bfe),
         form(Opcode::Bfi, ".{b32|b64}", bfi),
+        form(Opcode::Fns, ".b32", fns),
         form(Opcode::Bmsk, ".{clamp|wrap}.b32", bmsk),
         form(Opcode::Szext, ".{clamp|wrap}.{u32|s32}", szext),
         form(Opcode::Prmt, ".b32[.{f4e|b4e|rc8|ecl|ecr|rc16}]", prmt),
@@ -238,6 +239,23 @@ fn bfi(b: &mut Builder<'_>, i: &Instruction) -> Built {
             d.store(registers, &out, mask);
         })
     }
+}
+
+/// Position of the `offset`-th set bit from `base` on, upwards or downwards, or all ones.
+fn nth_set(mask: u32, base: u32, offset: i32) -> u32 {
+    let is_set = |at: &i64| mask >> at & 1 == 1;
+    let base = i64::from(base);
+    let skip = (offset.unsigned_abs() as usize).saturating_sub(1);
+    let found = match offset {
+        0 => Some(base).filter(|at| (0..32).contains(at) && is_set(at)),
+        1.. => (base..32).filter(is_set).nth(skip),
+        _ => (0..=base.min(31)).rev().filter(is_set).nth(skip),
+    };
+    found.map_or(u32::MAX, |at| at as u32)
+}
+
+fn fns(b: &mut Builder<'_>, i: &Instruction) -> Built {
+    b.map3(i, nth_set)
 }
 
 fn bmsk(b: &mut Builder<'_>, i: &Instruction) -> Built {

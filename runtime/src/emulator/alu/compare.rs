@@ -32,13 +32,13 @@ pub(crate) fn forms() -> Vec<Form> {
         ),
         Form::new(
             Opcode::Set,
-            ".{eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan}[.{and|or|xor}][.ftz].f16x2.f16x2",
+            ".{eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan}[.{and|or|xor}][.ftz].{f16x2|u32|s32}.f16x2",
             Class::Integer,
             set_pair,
         ),
         Form::new(
             Opcode::Set,
-            ".{eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan}[.{and|or|xor}].bf16x2.bf16x2",
+            ".{eq|ne|lt|le|gt|ge|equ|neu|ltu|leu|gtu|geu|num|nan}[.{and|or|xor}].{bf16x2|u32|s32}.bf16x2",
             Class::Integer,
             set_pair,
         ),
@@ -212,7 +212,8 @@ fn pair_tests(
     i: &Instruction,
     (x, y): (&Operand, &Operand),
 ) -> Result<(Test, Test), Refusal> {
-    let value = half_value(first_type(i) == Type::Bf16x2, i.has(Modifier::Ftz));
+    let source = i.modifiers.types().last();
+    let value = half_value(source == Some(Type::Bf16x2), i.has(Modifier::Ftz));
     let low = floats(b, x, y, comparison(i), move |bits: u32| value(bits as u16))?;
     let high = floats(b, x, y, comparison(i), move |bits: u32| value((bits >> 16) as u16))?;
     Ok((low, high))
@@ -264,7 +265,12 @@ fn set(b: &mut Builder<'_>, i: &Instruction) -> Built {
 
 fn set_pair(b: &mut Builder<'_>, i: &Instruction) -> Built {
     let (d, xy, with) = sides(i)?;
-    let one = if first_type(i) == Type::Bf16x2 { 0x3f80 } else { 0x3c00 };
+    let one = match first_type(i) {
+        Type::Bf16x2 => 0x3f80,
+        Type::F16x2 => 0x3c00,
+        // An integer destination takes a mask of each half.
+        _ => 0xffff,
+    };
     let (low, high) = pair_tests(b, i, xy)?;
     let d = b.target::<u32>(d)?;
     let op = boolean(i);

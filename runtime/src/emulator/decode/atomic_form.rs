@@ -11,30 +11,59 @@ use crate::emulator::ptx::{Instruction, Modifier, Opcode, Type};
 use crate::numeric::arith;
 use crate::numeric::convert::flush_f32;
 
-const ATOM: [&str; 7] = [
-    "[.{relaxed|acquire|release|acq_rel}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].{and|or|xor|exch}.{b32|b64}",
-    "[.{relaxed|acquire|release|acq_rel}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].cas.{b16|b32|b64}",
-    "[.{relaxed|acquire|release|acq_rel}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].add.{u32|s32|u64|f32|f64}",
-    "[.{relaxed|acquire|release|acq_rel}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].{inc|dec}.u32",
-    "[.{relaxed|acquire|release|acq_rel}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].{min|max}.{u32|s32|u64|s64}",
-    "[.{relaxed|acquire|release|acq_rel}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].add.noftz[.{v2|v4}].{f16|bf16|f16x2|bf16x2}",
-    "[.{relaxed|acquire|release|acq_rel}][.{cta|cluster|gpu|sys}][.global].add.{v2|v4}.f32",
+/// The places where an operation may stand among its ordering, scope and space: compilers and
+/// libraries write all three orders.
+macro_rules! orders {
+    ($sems:literal, $operation:literal, $type:literal) => {
+        [
+            concat!(
+                $sems,
+                "[.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}]",
+                $operation,
+                $type
+            ),
+            concat!(".{global|shared|shared::cta}[.{cta|cluster|gpu|sys}]", $operation, $type),
+            concat!($operation, $sems, "[.{cta|cluster|gpu|sys}]", $type),
+        ]
+    };
+}
+
+macro_rules! atom {
+    ($operation:literal, $type:literal) => {
+        orders!("[.{relaxed|acquire|release|acq_rel}]", $operation, $type)
+    };
+}
+
+macro_rules! red {
+    ($operation:literal, $type:literal) => {
+        orders!("[.{relaxed|release}]", $operation, $type)
+    };
+}
+
+const ATOM: [[&str; 3]; 7] = [
+    atom!(".{and|or|xor|exch}", ".{b32|b64}"),
+    atom!(".cas", ".{b16|b32|b64}"),
+    atom!(".add", ".{u32|s32|u64|f32|f64}"),
+    atom!(".{inc|dec}", ".u32"),
+    atom!(".{min|max}", ".{u32|s32|u64|s64}"),
+    atom!(".add.noftz", "[.{v2|v4}].{f16|bf16|f16x2|bf16x2}"),
+    atom!(".add", ".{v2|v4}.f32"),
 ];
 
-const RED: [&str; 6] = [
-    "[.{relaxed|release}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].{and|or|xor}.{b32|b64}",
-    "[.{relaxed|release}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].add.{u32|s32|u64|f32|f64}",
-    "[.{relaxed|release}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].{inc|dec}.u32",
-    "[.{relaxed|release}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].{min|max}.{u32|s32|u64|s64}",
-    "[.{relaxed|release}][.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}].add.noftz[.{v2|v4}].{f16|bf16|f16x2|bf16x2}",
-    "[.{relaxed|release}][.{cta|cluster|gpu|sys}][.global].add.{v2|v4}.f32",
+const RED: [[&str; 3]; 6] = [
+    red!(".{and|or|xor}", ".{b32|b64}"),
+    red!(".add", ".{u32|s32|u64|f32|f64}"),
+    red!(".{inc|dec}", ".u32"),
+    red!(".{min|max}", ".{u32|s32|u64|s64}"),
+    red!(".add.noftz", "[.{v2|v4}].{f16|bf16|f16x2|bf16x2}"),
+    red!(".add", ".{v2|v4}.f32"),
 ];
 
 /// The forms of this module.
 pub(crate) fn forms() -> Vec<Form> {
     let form = |opcode, pattern| Form::new(opcode, pattern, Class::Memory, atomic);
-    let atom = ATOM.into_iter().map(|pattern| form(Opcode::Atom, pattern));
-    atom.chain(RED.into_iter().map(|pattern| form(Opcode::Red, pattern))).collect()
+    let atom = ATOM.into_iter().flatten().map(|pattern| form(Opcode::Atom, pattern));
+    atom.chain(RED.into_iter().flatten().map(|pattern| form(Opcode::Red, pattern))).collect()
 }
 
 fn atomic(b: &mut Builder<'_>, i: &Instruction) -> Built {

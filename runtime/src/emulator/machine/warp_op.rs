@@ -4,10 +4,10 @@
 //! matching one. Members may come by other ways through the program; only when nothing else of the
 //! warp can run are waiting fragments matched, and lanes that wait at a join are let go on.
 //!
-//! The rule for findings: a member mask must name the lane itself, and no lane that has exited or
-//! never comes. `bar.warp.sync` exchanges nothing, so lanes that exited before it are excused.
-//! Lanes that the block does not have (its size is no multiple of 32) may be named, but a shuffle
-//! that reads a lane that does not take part is a finding.
+//! The rule for findings: a member mask must name the lane itself, and every lane it names that
+//! has not exited must come. Lanes that exited before the others began to wait are excused, as the
+//! CUDA guide has it, and so are lanes that the block does not have (its size is no multiple of
+//! 32); but a shuffle that reads a lane that does not take part is a finding.
 
 use ridge_spec::outcome::FindingKind;
 
@@ -61,17 +61,43 @@ impl Warp {
             let kind = FindingKind::DivergentBarrier;
             context.event(kind, (fragment.pc, None), (self.index, outside), message);
         }
-        let exited = needed & self.existing & !self.live;
-        if exited != 0 && !matches!(operation.kind, WarpOpKind::Sync) {
-            self.report_exited(context, fragment.pc, exited);
-        }
         let missing = needed & self.live & !active;
         if missing != 0 {
             return self.suspend(fragment, State::WarpOp { active, missing });
         }
+        if active == u32::MAX && self.shuffle_whole_warp(fragment.frame, operation) {
+            return Next::Following;
+        }
         let participant = Participant { frame: fragment.frame, active, operation };
         self.perform(context, fragment.pc, &[participant]);
         Next::Following
+    }
+
+    /// The usual shuffle: all 32 lanes, each naming all. Whether it was one.
+    fn shuffle_whole_warp(&mut self, frame: u32, operation: &WarpOp) -> bool {
+        let Some(Some(frame)) = self.frames.get_mut(frame as usize) else { return false };
+        let registers = &mut frame.registers;
+        let WarpOpKind::Shuffle { mode, target, in_range, value, lane, clamp } = operation.kind
+        else {
+            return false;
+        };
+        if operation.members.row(registers).iter().any(|members| *members != u32::MAX) {
+            return false;
+        }
+        let (value, operand, clamp) =
+            (value.row(registers), lane.row(registers), clamp.row(registers));
+        let sources = lanes(|lane| source_lane(mode, lane as u32, operand[lane], clamp[lane]).0);
+        let out = lanes(|lane| value[sources[lane] as usize % LANES]);
+        let truth = in_range.map(|target| {
+            let inside =
+                lane_mask(|lane| source_lane(mode, lane as u32, operand[lane], clamp[lane]).1);
+            (target, inside)
+        });
+        target.store(registers, &out, u32::MAX);
+        if let Some((target, inside)) = truth {
+            target.store(registers, inside, u32::MAX);
+        }
+        true
     }
 
     /// The lanes that the member masks name, and the active lanes that their own does not.
@@ -227,13 +253,12 @@ impl Warp {
                 WarpOpKind::Reduce { value, .. } => DataRow::Word(*value),
                 WarpOpKind::Sync | WarpOpKind::Elect { .. } => continue,
             };
-            for lane in 0..LANES {
-                let here = match word {
-                    DataRow::Word(word) => u64::from(word.row(registers)[lane]),
-                    DataRow::Long(long) => long.row(registers)[lane],
-                };
-                let mine = one.active & LANE_BITS[lane] != 0;
-                gathered.value[lane] = if mine { here } else { gathered.value[lane] };
+            let row: [u64; LANES] = match word {
+                DataRow::Word(word) => word.row(registers).map(u64::from),
+                DataRow::Long(long) => *long.row(registers),
+            };
+            for lane in active_lanes(one.active) {
+                gathered.value[lane] = row[lane];
             }
         }
         gathered

@@ -137,6 +137,23 @@ fn atomics_return_the_old_value() {
 }
 
 #[test]
+fn the_operation_of_an_atomic_may_stand_first_or_last() {
+    check("st.shared.u32 [smem], 5; atom.shared.cta.add.u32 d, [smem], 1;", &[([0; 3], 5)]);
+    check(
+        "mov.u64 A, smem; cvta.shared.u64 A, A; st.u32 [A], 5; \
+         atom.add.acq_rel.gpu.s32 a, [A], 1; ld.shared.u32 d, [smem];",
+        &[([0; 3], 6)],
+    );
+}
+
+#[test]
+fn a_whole_warp_shuffle_tells_what_is_in_range() {
+    check_warp("shfl.sync.bfly.b32 d|p, a, 16, 0x0f, -1; @!p add.u32 d, d, 64;", |lane| {
+        if lane < 16 { lane + 64 } else { lane ^ 16 }
+    });
+}
+
+#[test]
 fn loads_extend_and_vectors_keep_their_order() {
     check(
         "st.shared.u32 [smem], 0x80f0; ld.shared.s8 d, [smem]; ld.shared.s16 hd, [smem]; cvt.u32.u16 e, hd; mov.u16 hd, 0; xor.b32 d, d, e;",

@@ -42,6 +42,7 @@ fn half_extremes_and_comparisons() {
         &[([0x3c00_4000, 0x4000_3c00, 0], 2)],
     );
     check("set.eq.f16.f16 hd, ha, hb;", &[([ONE, ONE, 0], ONE), ([ONE, 0, 0], 0)]);
+    check("set.ge.u32.f16x2 d, a, b;", &[([0x3c00_3c00, 0x3c00_4000, 0], 0xffff_0000)]);
     check("set.ge.bf16x2.bf16x2 d, a, b;", &[([0x4000_3f80, 0x3f80_4000, 0], 0x3f80_0000)]);
 }
 

@@ -95,6 +95,10 @@ fn bit_fields() {
     );
     check("bfi.b32 d, a, b, 8, 4;", &[([0xff, 0, 0], 0xf00), ([0, M1, 0], 0xffff_f0ff)]);
     check("bfi.b64 D, A, B, c, 32;", &[([M1, 0, 32], M1 << 32)]);
+    check(
+        "fns.b32 d, a, b, c;",
+        &[([0b1011, 0, 2], 1), ([0b1011, 3, M1], 3), ([0b1000, 0, 0], M1), ([1, 0, 0], 0)],
+    );
     check("bmsk.clamp.b32 d, a, b;", &[([4, 8, 0], 0xff0), ([0, 40, 0], M1)]);
     check("szext.wrap.s32 d, a, b;", &[([0x80, 8, 0], 0xffff_ff80)]);
     check(

@@ -1,0 +1,43 @@
+//! Promises that every device keeps, as one test each.
+//!
+//! A device's tests call [`device_conformance!`](crate::device_conformance) once with an expression
+//! that makes the device; each promise becomes a `#[test]`. The kernels are PTX text without a
+//! CUBIN: a device that runs binaries compiles them on loading. What only some devices can do,
+//! such as finding races, is not promised here.
+
+mod kernels;
+mod promises;
+
+pub use promises::{
+    counts_its_blocks, is_one_device_for_all_threads, keeps_inputs_between_executions,
+    orders_shared_memory_by_barriers, passes_scalars_and_integers, refuses_wrong_arguments,
+    repeats_itself, returns_outputs_in_order, runs_every_block_and_thread,
+    runs_sampled_blocks_only, survives_a_kernel_that_traps, updates_buffers_in_place,
+};
+
+/// One `#[test]` for each promise, for the device that `$make` makes.
+#[macro_export]
+macro_rules! device_conformance {
+    ($make:expr) => {
+        $crate::device_conformance!(@tests $make;
+            counts_its_blocks,
+            is_one_device_for_all_threads,
+            keeps_inputs_between_executions,
+            orders_shared_memory_by_barriers,
+            passes_scalars_and_integers,
+            refuses_wrong_arguments,
+            repeats_itself,
+            returns_outputs_in_order,
+            runs_every_block_and_thread,
+            runs_sampled_blocks_only,
+            survives_a_kernel_that_traps,
+            updates_buffers_in_place,
+        );
+    };
+    (@tests $make:expr; $($promise:ident,)*) => {
+        $(#[test]
+        fn $promise() {
+            $crate::conformance::$promise(&$make);
+        })*
+    };
+}
