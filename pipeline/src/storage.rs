@@ -42,6 +42,9 @@ impl RecordStore {
             .truncate(false)
             .open(&path)
             .map_err(error)?;
+        if !file.metadata().map_err(error)?.is_file() {
+            return Err(error(std::io::Error::other("it is no regular file")));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(std::fs::TryLockError::WouldBlock) => {

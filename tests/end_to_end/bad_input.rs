@@ -1,6 +1,6 @@
 //! Bad input: a clear error with a code, and status 2.
 
-use super::ridge::Scratch;
+use super::ridge::{Scratch, toolkit_is_there};
 
 /// Runs `check` on the library's rms norm with its spec changed, and snapshots what is said.
 #[track_caller]
@@ -43,7 +43,10 @@ fn constraints_that_nothing_satisfies() {
     let scratch = Scratch::new();
     scratch.kernel(
         "rmsnorm",
-        &[("constraints = [", "constraints = [\n  \"threads_per_row > 4096\",")],
+        &[
+            ("constraints = [", "constraints = [\n  \"threads_per_row > 4096\","),
+            ("default = {", "# default = {"),
+        ],
     );
     let run = scratch.run(&["tune", "rmsnorm"]);
     assert_eq!(run.status, Some(2), "{}{}", run.stdout, run.stderr);
@@ -85,8 +88,27 @@ fn a_bad_flag_is_no_answer() {
 #[test]
 fn a_full_disk_keeps_earlier_records() {
     let scratch = Scratch::new();
+    if !toolkit_is_there(&scratch) {
+        return;
+    }
     scratch.kernel("rmsnorm", &[]);
-    // /dev/full stands for a disk without room: it takes no byte.
+    // A limit on file sizes stands for a disk without room: writing stops in the middle of the log.
+    let command = "ulimit -f 16; trap '' XFSZ; exec \"$0\" tune rmsnorm --budget 12 --out out";
+    let run = scratch.run_program("bash", &["-c", command, env!("CARGO_BIN_EXE_ridge")]);
+    assert_eq!(run.status, Some(2), "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("io.write"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint"), "{}", run.stderr);
+    let again =
+        scratch.run(&["tune", "rmsnorm", "--budget", "12", "--out", "out", "--format", "json"]);
+    assert_eq!(again.status, Some(0), "{}{}", again.stdout, again.stderr);
+    let n_resumed = again.json()["workloads"][0]["n_resumed"].as_u64().unwrap();
+    assert!(0 < n_resumed && n_resumed < 12, "{n_resumed} records survived");
+}
+
+#[test]
+fn a_log_that_is_no_file_is_refused() {
+    let scratch = Scratch::new();
+    scratch.kernel("rmsnorm", &[]);
     let out = scratch.path().join("out");
     std::fs::create_dir(&out).unwrap();
     std::os::unix::fs::symlink("/dev/full", out.join("records.jsonl")).unwrap();

@@ -19,7 +19,7 @@ fn check(replacements: &[(&str, &str)], expected_status: i32, expected: &[(&str,
     for workload in answer["candidates"][0]["workloads"].as_array().unwrap() {
         let rejection = &workload["rejection"];
         let Some(kind) = rejection["kind"].as_str() else { continue };
-        let line = rejection["source"]["line"]
+        let line = rejection["finding"]["source"]["line"]
             .as_u64()
             .and_then(|line| source.lines().nth(usize::try_from(line).unwrap() - 1))
             .map_or("", str::trim);
@@ -35,11 +35,11 @@ fn the_library_passes() {
 }
 
 #[test]
-fn a_missing_barrier_is_a_race_at_its_read() {
+fn a_missing_barrier_is_a_race_between_its_two_lines() {
     check(
         &[("        __syncthreads();\n", "")],
         1,
-        &[("race", "for (int warp = 0; warp < kWarps; ++warp) value += mine[warp];")],
+        &[("race", "if (threadIdx.x % 32 == 0) mine[threadIdx.x / 32] = value;")],
     );
 }
 

@@ -57,7 +57,11 @@ impl Scratch {
 
     /// The command with these arguments, not yet started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ridge"));
+        self.program(env!("CARGO_BIN_EXE_ridge"), arguments)
+    }
+
+    fn program(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
@@ -65,7 +69,12 @@ impl Scratch {
 
     /// Runs the binary to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Run {
-        let output = self.command(arguments).output().unwrap();
+        self.run_program(env!("CARGO_BIN_EXE_ridge"), arguments)
+    }
+
+    /// Runs another program, such as a shell around the binary, to its end.
+    pub(crate) fn run_program(&self, program: &str, arguments: &[&str]) -> Run {
+        let output = self.program(program, arguments).output().unwrap();
         let clean = |bytes: &[u8]| {
             String::from_utf8_lossy(bytes).replace(&self.path().display().to_string(), "[SCRATCH]")
         };

@@ -67,11 +67,15 @@ fn draw_workload(text: &mut String, paint: &Paint, check: &WorkloadCheck, folder
             text.push_str(&format!("  {} {name}: {}\n", paint.faint("skip"), reason.message));
         }
         Verdict::Rejected { rejection } => {
+            // A finding's place is drawn below, with its source line.
+            let what = match rejection.finding() {
+                Some(finding) => finding.message.clone(),
+                None => rejection.summary(),
+            };
             text.push_str(&format!(
-                "  {} {name}: {}: {}\n",
+                "  {} {name}: {}: {what}\n",
                 paint.bad("FAIL"),
-                rejection.code(),
-                rejection.summary()
+                rejection.code()
             ));
             for line in details(paint, rejection, folder).lines() {
                 text.push_str(&format!("       {line}\n"));

@@ -56,12 +56,18 @@ pub(crate) struct Phases {
 }
 
 impl Campaign {
-    /// Groups records by workload, in the order in which workloads appear. `None` without records.
+    /// The log's latest campaign, workload by workload in the order in which they appear. Of a
+    /// candidate's records the last decides, in the place of its first. `None` without records.
     pub(crate) fn from_records(records: &[TuningRecord]) -> Option<Self> {
-        let first = records.first()?;
+        let last = records.last()?;
+        let ours = |record: &&TuningRecord| {
+            record.spec == last.spec
+                && record.environment == last.environment
+                && record.seed == last.seed
+        };
         let mut order: Vec<String> = Vec::new();
         let mut groups: BTreeMap<String, Workload> = BTreeMap::new();
-        for record in records {
+        for record in records.iter().filter(ours) {
             let name = record.workload.name.clone();
             let group = groups.entry(name.clone()).or_insert_with(|| {
                 order.push(name.clone());
@@ -73,15 +79,21 @@ impl Campaign {
                     evaluations: Vec::new(),
                 }
             });
-            group.evaluations.push(Evaluation::from_record(record));
+            let evaluation = Evaluation::from_record(record);
+            let earlier =
+                group.evaluations.iter_mut().find(|other| other.candidate == evaluation.candidate);
+            match earlier {
+                Some(earlier) => earlier.supersede(evaluation),
+                None => group.evaluations.push(evaluation),
+            }
         }
         Some(Self {
-            kernel: first.kernel.clone(),
-            spec: first.spec.short(),
-            device: first.environment.device.clone(),
-            profile: first.environment.profile.clone(),
-            toolkit: first.environment.toolkit.clone(),
-            tool_version: first.tool_version.clone(),
+            kernel: last.kernel.clone(),
+            spec: last.spec.short(),
+            device: last.environment.device.clone(),
+            profile: last.environment.profile.clone(),
+            toolkit: last.environment.toolkit.clone(),
+            tool_version: last.tool_version.clone(),
             workloads: order.into_iter().filter_map(|name| groups.remove(&name)).collect(),
         })
     }
@@ -100,9 +112,13 @@ impl Evaluation {
                 terms: prediction.terms.clone(),
                 limiting: Some(prediction.limiting.to_string()),
             },
-            Outcome::Rejected(rejection) => {
-                EvaluationVerdict::Rejected { code: rejection.code(), summary: rejection.summary() }
-            }
+            Outcome::Rejected(rejection) => EvaluationVerdict::Rejected {
+                code: rejection.code(),
+                summary: match &record.refused_on {
+                    Some(workload) => format!("on `{workload}`: {}", rejection.summary()),
+                    None => rejection.summary(),
+                },
+            },
         };
         Self {
             candidate: record.candidate.clone(),
@@ -113,6 +129,13 @@ impl Evaluation {
                 verify_ns: record.phases.verify_ns,
             },
         }
+    }
+
+    /// Takes a later record of the same candidate into account.
+    fn supersede(&mut self, later: Self) {
+        self.verdict = later.verdict;
+        self.phases.compile_ns += later.phases.compile_ns;
+        self.phases.verify_ns += later.phases.verify_ns;
     }
 
     /// Its time, where it has one.

@@ -38,7 +38,8 @@ impl Scale {
 
     /// Values worth a tick: round numbers, four to eight of them.
     pub(crate) fn ticks(&self) -> Vec<f64> {
-        if self.logarithmic {
+        // Within a decade there are too few powers of ten.
+        if self.logarithmic && self.to / self.from > 10.0 {
             return self.logarithmic_ticks();
         }
         let raw = (self.to - self.from) / 6.0;
@@ -194,6 +195,8 @@ mod tests {
         assert_eq!(linear.ticks(), [0.0, 50.0, 100.0]);
         let logarithmic = Scale::logarithmic(3.0, 120.0, 0.0, 100.0);
         assert_eq!(logarithmic.ticks(), [5.0, 10.0, 20.0, 50.0, 100.0]);
+        let narrow = Scale::logarithmic(13.0, 41.0, 0.0, 100.0);
+        assert_eq!(narrow.ticks(), [15.0, 20.0, 25.0, 30.0, 35.0, 40.0]);
     }
 
     #[test]
