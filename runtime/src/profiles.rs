@@ -201,28 +201,28 @@ fn numbers(profile: &DeviceProfile) -> Vec<(&'static str, f64)> {
 
 /// A field's value as the check wants it.
 fn number(value: impl Number) -> f64 {
-    value.as_f64()
+    value.number()
 }
 
 /// The types that a profile's numbers have.
 trait Number {
-    fn as_f64(self) -> f64;
+    fn number(self) -> f64;
 }
 
 impl Number for f64 {
-    fn as_f64(self) -> f64 {
+    fn number(self) -> f64 {
         self
     }
 }
 
 impl Number for u32 {
-    fn as_f64(self) -> f64 {
+    fn number(self) -> f64 {
         f64::from(self)
     }
 }
 
 impl Number for u64 {
-    fn as_f64(self) -> f64 {
+    fn number(self) -> f64 {
         self as f64
     }
 }

@@ -90,10 +90,7 @@ impl Dtype {
 
     /// Whether it is one of the floating-point types.
     pub const fn is_float(self) -> bool {
-        matches!(
-            self,
-            Self::F64 | Self::F32 | Self::F16 | Self::Bf16 | Self::F8e4m3 | Self::F8e5m2
-        )
+        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16 | Self::F8e4m3 | Self::F8e5m2)
     }
 }
 

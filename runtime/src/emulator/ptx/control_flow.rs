@@ -192,15 +192,31 @@ fn blocks(function: &Function) -> Vec<Block> {
 }
 
 /// Whether every lane that enters the block is gone for good with nothing done that others could
-/// wait for: a bare return, or a trap.
+/// wait for: a bare return, or a trap before which nothing is waited for.
 fn only_leaves(function: &Function, block: &Block) -> bool {
-    let last = &function.instructions[block.end as usize - 1];
+    let instructions = &function.instructions[block.start as usize..block.end as usize];
+    let Some(last) = instructions.last() else { return false };
     last.guard.is_none()
         && match last.opcode {
             Opcode::Ret | Opcode::Exit => block.end == block.start + 1,
-            Opcode::Trap => true,
+            Opcode::Trap => !instructions.iter().any(waits_for_others),
             _ => false,
         }
+}
+
+/// Whether lanes or warps wait for each other at the instruction.
+fn waits_for_others(instruction: &Instruction) -> bool {
+    matches!(
+        instruction.opcode,
+        Opcode::Bar
+            | Opcode::BarWarp
+            | Opcode::Barrier
+            | Opcode::Elect
+            | Opcode::Match
+            | Opcode::Redux
+            | Opcode::Shfl
+            | Opcode::Vote
+    )
 }
 
 fn branches(function: &Function, blocks: &[Block]) -> Vec<Branch> {
