@@ -107,7 +107,7 @@ pub(crate) struct TuneArguments {
     /// Wall time for the job, such as `60s`, `5m` or `1h`.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) time: Option<Duration>,
-    /// How to search [default: `exhaustive`, or `random` with a budget below the space].
+    /// How to search [default: `exhaustive`, or `portfolio` with a budget below the space].
     #[arg(long, value_name = "NAME")]
     pub(crate) strategy: Option<String>,
     /// Seed of the search and of the inputs.

@@ -104,8 +104,6 @@ pub struct TuneAnswer {
     pub target: String,
     /// Where candidates ran.
     pub device: String,
-    /// The strategy.
-    pub strategy: String,
     /// The seed.
     pub seed: u64,
     /// Whether every workload has a candidate that passed every check.
@@ -135,6 +133,8 @@ pub struct Files {
 pub struct WorkloadAnswer {
     /// The workload.
     pub workload: String,
+    /// The strategy that searched.
+    pub strategy: &'static str,
     /// Points of the whole product of parameters.
     pub n_product: u64,
     /// Legal candidates.

@@ -82,6 +82,13 @@ impl InstallProgress for Installing<'_> {
     }
 }
 
+/// Makes this process run candidates on at most `threads` threads. Only the first call counts, and
+/// only before the first job.
+pub fn limit_threads(threads: NonZero<usize>) {
+    // The one failure is a pool that was there before: a second call.
+    let _again = rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build_global();
+}
+
 /// Serves compile requests from stdin until it closes: what a worker process does.
 ///
 /// # Errors

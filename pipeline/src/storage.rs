@@ -128,3 +128,38 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), PipelineError> {
     file.persist(path).map_err(|persist| error(persist.error))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_campaign_in_the_same_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = RecordStore::open(folder.path()).unwrap();
+        assert!(matches!(RecordStore::open(folder.path()), Err(PipelineError::Busy { .. })));
+        drop(first);
+        assert!(RecordStore::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_off_and_the_rest_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(RECORDS_FILE);
+        std::fs::write(&path, "no record\n{\"schema\": 1, \"torn").unwrap();
+        let store = RecordStore::open(folder.path()).unwrap();
+        assert_eq!(store.dropped().len(), 1);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "no record\n");
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_its_folder_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/c.txt");
+        for content in ["first", "second"] {
+            write_whole(&path, content.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), content);
+        }
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

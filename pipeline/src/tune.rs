@@ -152,7 +152,7 @@ pub fn run(
     for workload in workloads {
         answers.push(campaign.tune_workload(workload, strategy)?);
     }
-    campaign.answer(answers, profile.name.clone(), strategy, started)
+    campaign.answer(answers, profile.name.clone(), started)
 }
 
 /// The workloads to tune, by name or by role.
@@ -182,13 +182,14 @@ pub(crate) fn find_workload<'a>(
     })
 }
 
-/// The strategy that is used where none is named: everything, or a random sample of it where the
+/// The strategy that is used where none is named: everything, or the tuner's own choice where the
 /// budget does not reach that far.
 fn default_strategy(
     n_legal: usize,
     budget: Option<usize>,
 ) -> Result<&'static StrategyEntry, PipelineError> {
-    let name = if budget.is_some_and(|budget| budget < n_legal) { "random" } else { "exhaustive" };
+    let reaches = budget.is_none_or(|budget| budget >= n_legal);
+    let name = if reaches { "exhaustive" } else { strategies::DEFAULT };
     strategies::find(name).map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))
 }
 
@@ -235,6 +236,7 @@ impl Campaign<'_> {
         let finals = self.finals(workload, &bound, &space, &history)?;
         Ok(WorkloadAnswer {
             workload: workload.name.clone(),
+            strategy: entry.name,
             n_product: u64::try_from(space.product_size()).unwrap_or(u64::MAX),
             n_legal: space.len(),
             n_evaluated: history.len(),
@@ -333,7 +335,6 @@ impl Campaign<'_> {
         self,
         workloads: Vec<WorkloadAnswer>,
         target: String,
-        strategy: Option<&'static StrategyEntry>,
         started: Instant,
     ) -> Result<TuneAnswer, PipelineError> {
         self.ledger.sync()?;
@@ -348,7 +349,6 @@ impl Campaign<'_> {
             spec: self.folder.digest,
             target,
             device: self.evaluator.device_name().to_owned(),
-            strategy: strategy.map_or("default", |entry| entry.name).to_owned(),
             seed: self.request.seed,
             found,
             workloads,

@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
         return Ok(Answer::Yes);
     }
     let setup = environment::setup(&arguments.global)?;
+    ridge_pipeline::setup::limit_threads(setup.threads);
     match &arguments.command {
         Command::Doctor => doctor::run(&setup, format),
         Command::Check(flags) => check::run(&setup, flags, format),
