@@ -147,6 +147,9 @@ pub struct WorkloadAnswer {
     pub rejected: BTreeMap<String, usize>,
     /// The least time that the target's data sheet allows for the workload's bytes, nanoseconds.
     pub roofline_ns: u64,
+    /// Predicted time of the spec's default candidate, nanoseconds, where it is legal and passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_time_ns: Option<u64>,
     /// The best candidates that passed every check, best first.
     pub best: Vec<Ranked>,
     /// Finalists that a further workload refused.

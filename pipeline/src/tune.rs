@@ -224,6 +224,13 @@ impl Campaign<'_> {
         let search = Search { bound: &bound, siblings: &siblings, space: &space, roofline };
         let mut history = History::new();
         let mut n_resumed = 0;
+        // The author's default comes first: what the search is measured against.
+        let default =
+            self.folder.spec.space.default.as_ref().and_then(|default| space.find(default));
+        if let Some(index) = default {
+            n_resumed += self.evaluate(&search, &[index], &mut history, 0)?;
+        }
+        let default_time_ns = history.iter().next().and_then(|first| first.time_ns);
         while history.len() < budget && !self.is_over() {
             let n_max = BATCH.min(budget - history.len());
             let proposed = strategy.propose(&space, &history, n_max);
@@ -242,6 +249,7 @@ impl Campaign<'_> {
             n_evaluated: history.len(),
             n_resumed,
             rejected: rejected_by_code(&history),
+            default_time_ns: default.and(default_time_ns),
             roofline_ns: whole_nanoseconds(search.roofline.physical_ns),
             best: finals.ranked,
             refused_finalists: finals.refused,

@@ -43,6 +43,9 @@ fn draw_workload(text: &mut String, paint: &Paint, answer: &WorkloadAnswer) {
         answer.n_legal,
         time::nanoseconds(answer.roofline_ns)
     ));
+    if let Some(time_ns) = answer.default_time_ns {
+        text.push_str(&format!("  the default candidate: {}\n", time::nanoseconds(time_ns)));
+    }
     if !answer.rejected.is_empty() {
         let causes: Vec<String> =
             answer.rejected.iter().map(|(code, count)| format!("{count} {code}")).collect();

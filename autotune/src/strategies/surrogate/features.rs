@@ -9,7 +9,7 @@ use crate::strategy::Prior;
 const CATEGORIES_LIMIT: usize = 16;
 
 /// Product axes at most: beyond this, pairs of the parameters declared first.
-const PRODUCTS_LIMIT: usize = 15;
+const PRODUCTS_LIMIT: usize = 6;
 
 /// Powers of two beyond this one make no difference to a GPU's alignment.
 const ALIGNMENT_LIMIT: u32 = 8;

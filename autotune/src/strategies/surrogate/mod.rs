@@ -1,7 +1,7 @@
 //! A Gaussian process over the space, and expected improvement.
 //!
 //! The first candidates are drawn evenly; each later one is where the process expects the largest
-//! improvement on the best so far. Its length scales are learnt as the history grows. In a batch,
+//! improvement on the best so far, or now and then the lowest bound. Its length scales are learnt as the history grows. In a batch,
 //! what is already chosen counts as observed with the value that the process expects there. With
 //! a prior, the process models what the prediction leaves unexplained, as far as predictions and
 //! times have been seen to agree.
@@ -35,10 +35,18 @@ const POOL_LIMIT: usize = 3000;
 const N_NEIGHBOURHOODS: usize = 10;
 
 /// The history grows by this share between choices of weights.
-const REFIT_GROWTH: f64 = 0.15;
+const REFIT_GROWTH: f64 = 0.05;
 
-/// Steps of one choice of weights.
-const N_FIT_STEPS: usize = 60;
+/// Every so many candidates, one is chosen by its lower bound, so many deviations below the mean,
+/// instead of its expected improvement: it looks where the model knows least among the promising,
+/// and frees a search that expects too little of what it has not seen.
+const BOUND_EVERY: usize = 4;
+const BOUND_DEVIATIONS: f64 = 2.0;
+
+/// Steps of one choice of weights, while there are few observations, and later, when a step costs
+/// more and finds less.
+const N_FIT_STEPS: [usize; 2] = [60, 60];
+const FEW_OBSERVATIONS: usize = 30;
 
 /// Trust in a prior's slope before any candidate is evaluated, and how many evaluations that
 /// belief weighs.
@@ -177,6 +185,7 @@ impl Model {
         let mut chosen: BTreeSet<usize> = batch.iter().copied().collect();
         while batch.len() < n_max {
             let (mean, scale) = self.posterior.mean(&targets);
+            let by_bound = (observed.candidates.len() + batch.len()).is_multiple_of(BOUND_EVERY);
             let mut found: Option<(f64, usize)> = None;
             for (point, &candidate) in self.pool.iter().enumerate() {
                 if history.contains(candidate) || chosen.contains(&candidate) {
@@ -185,9 +194,13 @@ impl Model {
                 let explained = self.predicted.get(candidate).map_or(0.0, |p| slope * p);
                 let expected = f64::from(mean[point]) + level + explained;
                 let deviation = (self.posterior.variance(point) * scale).sqrt();
-                let improvement = expected_improvement(expected, deviation, best);
-                if found.is_none_or(|(most, _)| improvement > most) {
-                    found = Some((improvement, point));
+                let worth = if by_bound {
+                    BOUND_DEVIATIONS * deviation - expected
+                } else {
+                    expected_improvement(expected, deviation, best)
+                };
+                if found.is_none_or(|(most, _)| worth > most) {
+                    found = Some((worth, point));
                 }
             }
             let Some((_, point)) = found else {
@@ -233,7 +246,8 @@ impl Model {
                     .map(|&candidate| self.features.row(space, candidate)),
             )
             .collect();
-        self.kernel.fit(&rows, targets, &self.features.weights(), N_FIT_STEPS, rng);
+        let n_steps = N_FIT_STEPS[usize::from(n > FEW_OBSERVATIONS)];
+        self.kernel.fit(&rows, targets, &self.features.weights(), n_steps, rng);
         self.n_fitted = n;
         self.pool = pool(space, history, rng);
         let axes = (0..self.features.len())

@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// Observations used to choose weights at most; the cost is cubic in them.
-const FIT_LIMIT: usize = 80;
+const FIT_LIMIT: usize = 64;
 
 /// Spread of the weights' prior, as the standard deviation of their logarithm.
 const WEIGHT_SPREAD: f64 = 2.0;
