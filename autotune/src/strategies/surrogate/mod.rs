@@ -45,7 +45,7 @@ const BOUND_DEVIATIONS: f64 = 2.0;
 
 /// Steps of one choice of weights, while there are few observations, and later, when a step costs
 /// more and finds less.
-const N_FIT_STEPS: [usize; 2] = [60, 60];
+const N_FIT_STEPS: [usize; 2] = [60, 30];
 const FEW_OBSERVATIONS: usize = 30;
 
 /// Trust in a prior's slope before any candidate is evaluated, and how many evaluations that
