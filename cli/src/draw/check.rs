@@ -126,7 +126,10 @@ fn draw_finding(text: &mut String, paint: &Paint, finding: &Finding, folder: &Ke
     if finding.lanes != 0 {
         text.push_str(&format!(", lanes {:#010x}", finding.lanes));
     }
-    text.push_str(&format!(", {} times\n", finding.occurrences));
+    match finding.occurrences {
+        0 | 1 => text.push_str(", once\n"),
+        many => text.push_str(&format!(", {many} times\n")),
+    }
     if let Some(instruction) = &finding.instruction {
         text.push_str(&format!("PTX line {}: {}\n", instruction.line, instruction.text));
     }
