@@ -9,7 +9,7 @@
 //! ```
 //!
 //! `fill` is what passes before the first block streams; `latency` is what the waves of blocks
-//! would take if bandwidth were endless (Little's law, written per block: see [`latency`]). The
+//! would take if bandwidth were endless (Little's law, written per block: see `cost/latency.rs`). The
 //! constants were set against row kernels measured on an H200: empty launches, dispatch, and the
 //! loss of one-shot grids with 32, 48 and 64 KB in flight. It is meant to *order* candidates; below
 //! about 3 µs, where code generation decides, it orders poorly.

@@ -4,7 +4,7 @@
 //! Everything here is a pure scalar function of bits. The hot ones are branch-light, so that a loop
 //! over 32 lanes vectorises.
 //!
-//! - [`format`]: narrow binary formats and rounding into them, in every direction.
+//! - [`mod@format`]: narrow binary formats and rounding into them, in every direction.
 //! - [`convert`]: what PTX's `cvt` does.
 //! - [`arith`]: add, multiply, fused multiply-add, divide and square root with one rounding.
 //! - [`approx`]: `ex2.approx` and its family, with the special cases of the ISA's tables.

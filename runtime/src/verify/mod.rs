@@ -4,9 +4,9 @@
 //! with what a [`ReferenceSet`] expects.
 //!
 //! - [`distribution`], [`inputs`]: seeded inputs, ordinary and hostile.
-//! - [`reference`]: tensor math, Python functions and golden files.
+//! - [`mod@reference`]: tensor math, Python functions and golden files.
 //! - [`case`]: inputs with their expected outputs, made once and shared.
-//! - [`compare`]: an output against its reference, and the report of what differs where.
+//! - [`mod@compare`]: an output against its reference, and the report of what differs where.
 //! - [`check`]: all of it together.
 
 #![allow(
