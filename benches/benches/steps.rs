@@ -55,6 +55,9 @@ fn spaces(criterion: &mut Criterion) {
     });
 }
 
+/// Candidates asked for at once: as many as a machine of eight cores compiles together.
+const BATCH: usize = 8;
+
 fn search(criterion: &mut Criterion) {
     let space = large_space().legal(&Scope::new()).unwrap();
     let mut group = criterion.benchmark_group(format!("propose 100 of {} candidates", space.len()));
@@ -65,7 +68,8 @@ fn search(criterion: &mut Criterion) {
                 let mut strategy = (entry.build)(Setup { seed: 1, prior: None });
                 let mut history = History::new();
                 while history.len() < 100 {
-                    let proposed = strategy.propose(&space, &history, 100 - history.len());
+                    let proposed =
+                        strategy.propose(&space, &history, BATCH.min(100 - history.len()));
                     if proposed.is_empty() {
                         break;
                     }
