@@ -17,7 +17,7 @@ use ridge_runtime::profiles;
 use ridge_spec::kernel::{KernelSpec, Role, Workload};
 use ridge_spec::matrix::Matrix;
 use ridge_spec::outcome::Outcome;
-use ridge_spec::space::{Candidate, LegalSpace};
+use ridge_spec::space::LegalSpace;
 
 use crate::answer::{ANSWER_SCHEMA, Files, TuneAnswer, WorkloadAnswer};
 use crate::compilation::Compiler;
@@ -28,7 +28,7 @@ use crate::folder::KernelFolder;
 use crate::setup::Setup;
 use crate::{report, storage};
 
-use batch::Workplace;
+use batch::{Proposed, Step, Workplace};
 use ledger::Ledger;
 
 /// The matrix's name in a campaign's folder.
@@ -285,56 +285,40 @@ impl Campaign<'_> {
         n_resumed: usize,
     ) -> Result<usize, PipelineError> {
         let workload = search.bound.instance.workload();
-        let candidates: Vec<Candidate> =
-            proposed.iter().map(|&index| search.space.candidate(index)).collect();
-        let recorded: Vec<Option<Outcome>> = candidates
+        let candidates: Vec<Proposed> = proposed
             .iter()
-            .map(|candidate| Some(self.ledger.screened(workload, candidate)?.outcome.clone()))
+            .map(|&index| {
+                let candidate = search.space.candidate(index);
+                let recorded = self.ledger.screened(workload, &candidate);
+                Proposed { recorded: recorded.map(|record| record.outcome.clone()), candidate }
+            })
             .collect();
-        let n_recorded = recorded.iter().flatten().count();
-        let open: Vec<Candidate> = candidates
-            .iter()
-            .zip(&recorded)
-            .filter(|(_, recorded)| recorded.is_none())
-            .map(|(candidate, _)| candidate.clone())
-            .collect();
-        let ledger = &mut self.ledger;
-        let observer = self.observer;
-        let mut places = proposed.iter().zip(&recorded);
-        // The recorded ones between two evaluated ones go into the history in their places.
-        let mut tell_recorded = |history: &mut History, stop_at_open: bool| -> Option<usize> {
-            for (&index, recorded) in places.by_ref() {
-                match recorded {
-                    Some(outcome) => {
-                        search.tell(
-                            history,
-                            index,
-                            outcome.clone(),
-                            n_resumed + n_recorded,
-                            observer,
-                        );
-                    }
-                    None if stop_at_open => return Some(index),
-                    None => {}
-                }
-            }
-            None
-        };
+        let n_recorded = candidates.iter().filter(|proposed| proposed.recorded.is_some()).count();
         let workplace = Workplace {
             evaluator: &self.evaluator,
             bound: search.bound,
             siblings: search.siblings,
-            observer,
+            observer: self.observer,
         };
-        batch::run(&workplace, &mut self.compiler, &open, &mut |_, evaluated| {
-            let outcome = evaluated.outcome.clone();
-            ledger.append_screened(&search.bound.instance, evaluated)?;
-            if let Some(index) = tell_recorded(history, true) {
-                search.tell(history, index, outcome, n_resumed + n_recorded, observer);
-            }
+        let ledger = &mut self.ledger;
+        batch::run(&workplace, &mut self.compiler, &candidates, &mut |place, step| {
+            let outcome = match step {
+                Step::Recorded(outcome) => outcome,
+                Step::Evaluated(evaluated) => {
+                    let outcome = evaluated.outcome.clone();
+                    ledger.append_screened(&search.bound.instance, *evaluated)?;
+                    outcome
+                }
+            };
+            search.tell(
+                history,
+                proposed[place],
+                outcome,
+                n_resumed + n_recorded,
+                workplace.observer,
+            );
             Ok(())
         })?;
-        tell_recorded(history, false);
         Ok(n_recorded)
     }
 

@@ -27,6 +27,26 @@ pub(super) struct Evaluated {
     pub(super) verify_ns: u64,
 }
 
+/// A candidate of a batch.
+#[derive(Clone, Debug)]
+pub(super) struct Proposed {
+    pub(super) candidate: Candidate,
+    /// What an earlier run recorded of it; it is not evaluated again.
+    pub(super) recorded: Option<Outcome>,
+}
+
+/// What a candidate of a batch came to.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// It had been recorded.
+    Recorded(Outcome),
+    /// It was evaluated now.
+    Evaluated(Box<Evaluated>),
+}
+
+/// Takes the steps of a batch in order.
+pub(super) type Commit<'a> = dyn FnMut(usize, Step) -> Result<(), PipelineError> + Send + 'a;
+
 /// Where a batch is evaluated.
 pub(super) struct Workplace<'a> {
     pub(super) evaluator: &'a Evaluator<'a>,
@@ -39,57 +59,67 @@ pub(super) struct Workplace<'a> {
 /// Hands results on in the order of their places, however they come.
 struct Committer<'a> {
     next: usize,
-    waiting: BTreeMap<usize, Evaluated>,
-    commit: &'a mut (dyn FnMut(usize, Evaluated) -> Result<(), PipelineError> + Send),
+    waiting: BTreeMap<usize, Step>,
+    commit: &'a mut Commit<'a>,
     error: Option<PipelineError>,
 }
 
 impl Committer<'_> {
-    fn finish(&mut self, place: usize, result: Result<Evaluated, PipelineError>) {
+    fn finish(&mut self, place: usize, result: Result<Step, PipelineError>) {
         match result {
-            Ok(evaluated) => {
-                self.waiting.insert(place, evaluated);
+            Ok(step) => {
+                self.waiting.insert(place, step);
             }
             Err(error) => self.error = self.error.take().or(Some(error)),
         }
         while self.error.is_none()
-            && let Some(evaluated) = self.waiting.remove(&self.next)
+            && let Some(step) = self.waiting.remove(&self.next)
         {
-            self.error = (self.commit)(self.next, evaluated).err();
+            self.error = (self.commit)(self.next, step).err();
             self.next += 1;
         }
     }
 }
 
-/// Evaluates `candidates` and hands each to `commit` with its place, in order.
+/// Evaluates the candidates without a record and hands each to `commit` with its place, in order.
 ///
 /// # Errors
 /// The first error of the compiler, the evaluator or `commit`; what was committed stays.
-pub(super) fn run(
+pub(super) fn run<'a>(
     workplace: &Workplace<'_>,
     compiler: &mut Compiler,
-    candidates: &[Candidate],
-    commit: &mut (dyn FnMut(usize, Evaluated) -> Result<(), PipelineError> + Send),
+    candidates: &[Proposed],
+    commit: &'a mut Commit<'a>,
 ) -> Result<(), PipelineError> {
     let committer =
         Mutex::new(Committer { next: 0, waiting: BTreeMap::new(), commit, error: None });
-    let finish = |place: usize, result: Result<Evaluated, PipelineError>| {
+    let finish = |place: usize, result: Result<Step, PipelineError>| {
         committer.lock().unwrap_or_else(PoisonError::into_inner).finish(place, result);
     };
+    let evaluator = workplace.evaluator;
     let mut units = Vec::new();
-    for (place, candidate) in candidates.iter().enumerate() {
-        let unit = workplace.evaluator.plan(workplace.bound, candidate).and_then(|_| {
-            compiler.unit(workplace.evaluator.spec, &workplace.bound.instance, candidate)
-        });
+    for (place, Proposed { candidate, recorded }) in candidates.iter().enumerate() {
+        if let Some(outcome) = recorded {
+            finish(place, Ok(Step::Recorded(outcome.clone())));
+            continue;
+        }
+        let unit = evaluator
+            .plan(workplace.bound, candidate)
+            .and_then(|_| compiler.unit(evaluator.spec, &workplace.bound.instance, candidate));
         match unit {
             Ok(unit) => units.push((place, unit)),
-            Err(rejection) => finish(place, Ok(refused(candidate, None, rejection))),
+            Err(rejection) => {
+                finish(place, Ok(Step::Evaluated(Box::new(refused(candidate, None, rejection)))));
+            }
         }
     }
     let finish = &finish;
     let compiled = rayon::in_place_scope(|scope| {
         compiler.compile(units, workplace.observer, |place, compiled| {
-            scope.spawn(move |_| finish(place, evaluate(workplace, &candidates[place], compiled)));
+            scope.spawn(move |_| {
+                let evaluated = evaluate(workplace, &candidates[place].candidate, compiled);
+                finish(place, evaluated.map(|evaluated| Step::Evaluated(Box::new(evaluated))));
+            });
         })
     });
     let committer = committer.into_inner().unwrap_or_else(PoisonError::into_inner);
