@@ -69,6 +69,11 @@ impl History {
         self.entries.iter()
     }
 
+    /// Evaluations since the fastest; all of them while nothing succeeded.
+    pub fn n_since_best(&self) -> usize {
+        self.entries.len() - self.best.map_or(0, |place| place + 1)
+    }
+
     /// The fastest evaluation, the earlier of two equal ones; `None` while nothing succeeded.
     pub fn best(&self) -> Option<&Evaluation> {
         self.best.map(|place| &self.entries[place])
@@ -91,6 +96,7 @@ mod tests {
         }
         assert_eq!(history.best().map(|best| best.candidate), Some(2));
         assert_eq!((history.len(), history.n_candidates()), (4, 3));
+        assert_eq!(history.n_since_best(), 2);
         assert!(history.contains(9) && !history.contains(3));
         assert_eq!(history.iter().map(|entry| entry.candidate).collect::<Vec<_>>(), [4, 2, 9, 4]);
     }

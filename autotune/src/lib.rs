@@ -8,6 +8,7 @@
 pub mod cost;
 pub mod history;
 pub mod landscape;
+pub mod prior;
 pub mod simulate;
 pub mod strategies;
 pub mod strategy;

@@ -2,8 +2,9 @@
 
 use crate::history::History;
 use crate::landscape::Landscape;
+use crate::prior::Prior;
 use crate::strategies::StrategyEntry;
-use crate::strategy::{Prior, Setup};
+use crate::strategy::Setup;
 
 /// A candidate this close to the optimum counts as found: at least this fraction of its speed.
 pub const CLOSE_FRACTION: f64 = 1.0 / 1.05;

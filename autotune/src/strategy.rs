@@ -3,6 +3,7 @@
 use ridge_spec::space::LegalSpace;
 
 use crate::history::History;
+use crate::prior::Prior;
 
 /// Chooses which candidates to evaluate next: ask with [`Strategy::propose`], tell by a history
 /// that has grown.
@@ -17,30 +18,6 @@ pub trait Strategy: Send {
     /// `space` is the same at every call, and `history` holds the outcome of everything proposed
     /// before; it may hold more.
     fn propose(&mut self, space: &LegalSpace, history: &History, n_max: usize) -> Vec<usize>;
-}
-
-/// What is believed of the candidates before any is evaluated.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Prior {
-    /// The predicted time of each candidate of the legal space, nanoseconds, in its order; `None`
-    /// where there is no prediction. Only their order and ratios are used.
-    pub predicted_time_ns: Vec<Option<f64>>,
-}
-
-impl Prior {
-    /// The predicted candidates, fastest first, equal ones by index. Predictions that are not
-    /// positive and finite are left out.
-    pub fn order(&self) -> Vec<usize> {
-        let mut order: Vec<(f64, usize)> = self
-            .predicted_time_ns
-            .iter()
-            .enumerate()
-            .filter_map(|(index, time)| time.map(|time| (time, index)))
-            .filter(|&(time, _)| time.is_finite() && time > 0.0)
-            .collect();
-        order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        order.into_iter().map(|(_, index)| index).collect()
-    }
 }
 
 /// What a strategy is made with.

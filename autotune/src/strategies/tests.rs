@@ -5,7 +5,7 @@ use ridge_spec::space::{Candidate, LegalSpace, Parameter};
 
 use super::*;
 use crate::history::History;
-use crate::strategy::Prior;
+use crate::prior::Prior;
 
 /// `x` times `y` less a corner, so that the space is no full product.
 fn space() -> LegalSpace {
@@ -89,6 +89,74 @@ fn exhaustive_begins_with_the_predicted_fastest() {
     assert!(times.is_sorted());
     let plain = drive(find("exhaustive").unwrap(), Setup::default(), 3);
     assert!(plain.is_sorted());
+}
+
+/// Evaluations until a strategy proposes the bottom of the bowl.
+fn n_until_best(name: &str, prior: Option<Prior>, seed: u64) -> usize {
+    let space = space();
+    let order = drive(find(name).unwrap(), Setup { seed, prior }, 1);
+    let best = (0..space.len()).min_by_key(|&index| time_ns(&space, index)).unwrap();
+    order.iter().position(|&candidate| candidate == best).unwrap() + 1
+}
+
+#[test]
+fn the_surrogate_needs_few_evaluations() {
+    for seed in 0..10 {
+        assert!(n_until_best("surrogate", None, seed) <= 22, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_good_prior_is_used_and_a_bad_one_survived() {
+    let space = space();
+    let with = |time: &dyn Fn(u64) -> f64| Prior {
+        predicted_time_ns: (0..space.len()).map(|at| Some(time(time_ns(&space, at)))).collect(),
+    };
+    for seed in 0..5 {
+        assert_eq!(n_until_best("portfolio", Some(with(&|ns| ns as f64)), seed), 1);
+        let misled = n_until_best("portfolio", Some(with(&|ns| 1e9 / ns as f64)), seed);
+        assert!(misled <= 30, "seed {seed}: {misled}");
+    }
+}
+
+#[test]
+fn a_search_resumes_where_it_was_killed() {
+    let space = space();
+    for entry in TABLE {
+        let setup = Setup { seed: 3, prior: None };
+        let whole = drive(entry, setup.clone(), 3);
+        for killed_after in [0, 1, 7, 20] {
+            // The fresh strategy is asked as the first was, and answered from the records.
+            let mut strategy = (entry.build)(setup.clone());
+            let mut history = History::new();
+            let mut replayed = Vec::new();
+            while replayed.len() < killed_after + 6 {
+                for candidate in strategy.propose(&space, &history, 3) {
+                    let samples = Samples::new(vec![time_ns(&space, candidate)]).unwrap();
+                    history.push(candidate, Outcome::Measured(samples));
+                    replayed.push(candidate);
+                }
+            }
+            assert_eq!(replayed[..], whole[..replayed.len()], "{}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn priors_come_from_other_campaigns() {
+    let space = space();
+    let mut source = History::new();
+    for candidate in (0..space.len()).step_by(3) {
+        // Another device: three times slower, otherwise alike.
+        let samples = Samples::new(vec![3 * time_ns(&space, candidate)]).unwrap();
+        source.push(candidate, Outcome::Measured(samples));
+    }
+    let sources = [source, History::new()];
+    let prior = Prior::from_histories(&space, &sources, 0).unwrap();
+    let order = prior.order();
+    assert_eq!(order.len(), space.len());
+    assert!(time_ns(&space, order[0]) <= 1130, "{}", time_ns(&space, order[0]));
+    assert_eq!(Prior::from_histories(&space, &[History::new()], 0), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use ridge_spec::expression::Value;
 use ridge_spec::space::{LegalSpace, Parameter};
 
-use crate::strategy::Prior;
+use crate::prior::Prior;
 
 /// Text parameters with more values than this are placed by position instead of one axis a value.
 const CATEGORIES_LIMIT: usize = 16;

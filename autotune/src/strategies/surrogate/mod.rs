@@ -4,10 +4,12 @@
 //! improvement on the best so far, or now and then the lowest bound. Its length scales are learnt as the history grows. In a batch,
 //! what is already chosen counts as observed with the value that the process expects there. With
 //! a prior, the process models what the prediction leaves unexplained, as far as predictions and
-//! times have been seen to agree.
+//! times have been seen to agree; when that brings no improvement, a process that knows nothing of
+//! the prior takes its turn.
 
 mod features;
 mod improvement;
+mod interpolate;
 mod observed;
 mod process;
 
@@ -18,9 +20,11 @@ use rand_chacha::ChaCha8Rng;
 use ridge_spec::space::LegalSpace;
 
 use crate::history::History;
-use crate::strategy::{Prior, Setup, Strategy};
+use crate::prior::Prior;
+use crate::strategy::{Setup, Strategy};
 use features::FeatureMap;
 use improvement::expected_improvement;
+pub(crate) use interpolate::expected_slowdowns;
 use observed::Observed;
 use process::{Kernel, Posterior};
 
@@ -53,11 +57,19 @@ const FEW_OBSERVATIONS: usize = 30;
 const SLOPE_EXPECTED: f64 = 0.5;
 const SLOPE_WEIGHT: f64 = 3.0;
 
+/// Evaluations without an improvement after which the model with the prior and the one without
+/// take turns: a prior that misleads must not hold the search for long.
+const PATIENCE: usize = 16;
+
 /// See the module.
 pub(super) struct Surrogate {
     rng: ChaCha8Rng,
     prior: Option<Prior>,
-    model: Option<Model>,
+    /// The models in turn: with the prior where there is one, and without. Made at the first call.
+    models: Vec<Model>,
+    active: usize,
+    /// Length of the history when the active model took over.
+    since: usize,
 }
 
 /// What is kept between calls.
@@ -86,16 +98,23 @@ impl Surrogate {
     }
 
     fn new(seed: u64, prior: Option<Prior>) -> Self {
-        Self { rng: ChaCha8Rng::seed_from_u64(seed), prior, model: None }
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        Self { rng, prior, models: Vec::new(), active: 0, since: 0 }
     }
 }
 
 impl Strategy for Surrogate {
     fn propose(&mut self, space: &LegalSpace, history: &History, n_max: usize) -> Vec<usize> {
-        let mut model = self.model.take().unwrap_or_else(|| Model::new(space, self.prior.as_ref()));
-        let batch = model.propose(space, history, n_max, &mut self.rng);
-        self.model = Some(model);
-        batch
+        if self.models.is_empty() {
+            self.models.extend(self.prior.as_ref().map(|prior| Model::new(space, Some(prior))));
+            self.models.push(Model::new(space, None));
+        }
+        let stuck = history.n_since_best().min(history.len().saturating_sub(self.since));
+        if stuck >= PATIENCE {
+            self.active = (self.active + 1) % self.models.len();
+            self.since = history.len();
+        }
+        self.models[self.active].propose(space, history, n_max, &mut self.rng)
     }
 }
 
