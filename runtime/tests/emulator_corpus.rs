@@ -17,7 +17,7 @@ use ridge_runtime::numeric::{decode_slice, encode_slice};
 use ridge_spec::artifact::{Artifact, MANIFEST_SCHEMA, Manifest, Resources};
 use ridge_spec::dtype::Dtype;
 use ridge_spec::launch;
-use ridge_spec::outcome::Finding;
+use ridge_spec::outcome::{Finding, FindingKind};
 use ridge_spec::target::Architecture;
 
 fn artifact(case: &Case) -> Artifact {
@@ -145,16 +145,30 @@ fn every_planted_bug_is_found_and_no_honest_kernel_is_flagged() {
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// What of the findings does not depend on which block came first: what, where, on which buffer.
+fn gist(report: &ExecutionReport) -> Vec<String> {
+    let gist =
+        |finding: &Finding| format!("{:?} {:?} {:?}", finding.kind, finding.source, finding.buffer);
+    report.findings.iter().map(gist).collect()
+}
+
 #[test]
 fn findings_and_counts_do_not_depend_on_the_number_of_threads() {
     let with = |threads| Emulator::with_options(EmulatorOptions { threads: Some(threads) });
     let (one, three) = (with(1), with(3));
+    let mut n_exact = 0;
     for case in corpus::load() {
         let (a, b) = (execute(&case, &one), execute(&case, &three));
-        let text = |report: &ExecutionReport| -> Vec<String> {
-            report.findings.iter().map(|finding| format!("{finding:?}")).collect()
-        };
-        assert_eq!(text(&a), text(&b), "{}", case.name);
-        assert_eq!(a.counters, b.counters, "{}", case.name);
+        assert_eq!(gist(&a), gist(&b), "{}", case.name);
+        // Blocks that race or contend for an atomic really run otherwise when they run together:
+        // another lane is caught first, a compare-and-swap is tried again.
+        let contend = a.counters.is_none_or(|counts| counts.global_atomic.requests > 0);
+        let race = a.findings.iter().any(|finding| finding.kind == FindingKind::Race);
+        if a.blocks_run == 1 || !(contend || race) {
+            n_exact += 1;
+            assert_eq!(a.findings, b.findings, "{}", case.name);
+            assert_eq!(a.counters, b.counters, "{}", case.name);
+        }
     }
+    assert!(n_exact > 100, "only {n_exact} cases are compared exactly");
 }
