@@ -57,9 +57,8 @@ pub(crate) fn failure(error: &anyhow::Error, as_json: bool) {
     if as_json {
         let message = format!("{error:#}");
         let body = FailureBody { code, message, hint, diagnostics };
-        if json(&Failure { schema: 1, error: body }).is_ok() {
-            return;
-        }
+        // The body is strings: it always has a JSON form.
+        let _printed = json(&Failure { schema: 1, error: body });
         return;
     }
     let paint = Paint::new(environment::stderr_colour());

@@ -7,7 +7,7 @@ use ridge_autotune::cost::{self, CostInputs, Roofline, Work};
 use ridge_runtime::device::{BlockSelection, Device};
 use ridge_runtime::verify::reference::ReferenceOptions;
 use ridge_runtime::verify::{
-    self, Distribution, Launch, Problem, ReferenceSet, Verdict, VerifyError, VerifyOptions,
+    self, Distribution, Launch, ReferenceSet, Verdict, VerifyError, VerifyOptions,
 };
 use ridge_spec::artifact::Artifact;
 use ridge_spec::counters::Counters;
@@ -47,6 +47,12 @@ impl Bound {
     /// The workload's name.
     pub(crate) fn name(&self) -> &str {
         &self.instance.workload().name
+    }
+
+    /// Whether what is compiled for one of the two workloads is what is compiled for the other.
+    pub(crate) fn shares_artifact(&self, other: &Self) -> bool {
+        self.instance.types() == other.instance.types()
+            && self.instance.specialized().eq(other.instance.specialized())
     }
 }
 
@@ -111,10 +117,9 @@ impl<'a> Evaluator<'a> {
             time_limit: PYTHON_TIME_LIMIT,
             cache: setup.cache_folder()?.join("references"),
         };
-        let reference = verify::reference::open(&folder.spec, &instance, &options)
-            .map_err(|error| reference_failure(workload, &error.into()))?;
-        let problem = Problem::of(&folder.spec, &instance);
-        let references = ReferenceSet::new(problem, reference, REFERENCE_MEMORY_BYTES);
+        let references =
+            ReferenceSet::open(&folder.spec, &instance, &options, REFERENCE_MEMORY_BYTES)
+                .map_err(|error| reference_failure(workload, &error.into()))?;
         Ok(Bound { instance, references })
     }
 
@@ -145,7 +150,7 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Trial, PipelineError> {
         let started = Instant::now();
         let options = self.options(bound, &launch, depth);
-        let what = Launch { artifact, config: launch.config, arguments: &launch.arguments };
+        let what = Launch::new(artifact, &launch);
         let verdict = verify::verify(&bound.references, &*self.device, &what, &options)
             .map_err(|error| reference_failure(bound.instance.workload(), &error))?;
         let result = match &verdict.rejection {

@@ -75,7 +75,7 @@ struct Campaign<'a> {
 struct Search<'a> {
     bound: &'a Bound,
     /// Small workloads that share the artifacts.
-    siblings: &'a [Bound],
+    siblings: &'a [&'a Bound],
     space: &'a LegalSpace,
     roofline: Roofline,
 }
@@ -201,7 +201,9 @@ impl Campaign<'_> {
     ) -> Result<WorkloadAnswer, PipelineError> {
         self.observer.notify(Event::Step("enumerating the space"));
         let bound = self.evaluator.bind(self.folder, workload, self.setup)?;
-        let siblings = self.siblings(workload, &bound)?;
+        let others = self.verify_workloads()?;
+        let siblings: Vec<&Bound> =
+            others.iter().filter(|other| other.shares_artifact(&bound)).collect();
         let space = self
             .folder
             .spec
@@ -240,7 +242,7 @@ impl Campaign<'_> {
             n_resumed += self.evaluate(&search, &proposed, &mut history, n_resumed)?;
         }
         self.observer.notify(Event::SearchEnded);
-        let finals = self.finals(workload, &bound, &space, &history)?;
+        let finals = self.finals(workload, &bound, &others, &space, &history)?;
         Ok(WorkloadAnswer {
             workload: workload.name.clone(),
             strategy: entry.name,
@@ -256,19 +258,14 @@ impl Campaign<'_> {
         })
     }
 
-    /// The small workloads that a candidate's artifact for `workload` also serves.
-    fn siblings(&self, workload: &Workload, bound: &Bound) -> Result<Vec<Bound>, PipelineError> {
-        let mut siblings = Vec::new();
-        for other in &self.folder.spec.workloads {
-            if other.role != Role::Verify || other.types != workload.types {
-                continue;
-            }
-            let sibling = self.evaluator.bind(self.folder, other, self.setup)?;
-            if sibling.instance.specialized().eq(bound.instance.specialized()) {
-                siblings.push(sibling);
-            }
-        }
-        Ok(siblings)
+    /// The workloads that are there to be checked only, bound once for screening and finals: each
+    /// makes its inputs and expected outputs once.
+    fn verify_workloads(&self) -> Result<Vec<Bound>, PipelineError> {
+        let workloads = self.folder.spec.workloads.iter();
+        workloads
+            .filter(|workload| workload.role == Role::Verify)
+            .map(|workload| self.evaluator.bind(self.folder, workload, self.setup))
+            .collect()
     }
 
     fn is_over(&self) -> bool {

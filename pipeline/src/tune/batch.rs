@@ -52,7 +52,7 @@ pub(super) struct Workplace<'a> {
     pub(super) evaluator: &'a Evaluator<'a>,
     pub(super) bound: &'a Bound,
     /// Small workloads that share the artifact.
-    pub(super) siblings: &'a [Bound],
+    pub(super) siblings: &'a [&'a Bound],
     pub(super) observer: &'a dyn Observer,
 }
 

@@ -1,7 +1,7 @@
 //! Finals: the best candidates on every workload of the spec, before one may enter the matrix.
 
 use ridge_autotune::history::History;
-use ridge_spec::kernel::{Role, Workload};
+use ridge_spec::kernel::Workload;
 use ridge_spec::outcome::{Outcome, Rejection};
 use ridge_spec::record::TuningRecord;
 use ridge_spec::space::{Candidate, LegalSpace};
@@ -31,6 +31,7 @@ impl Campaign<'_> {
         &mut self,
         workload: &Workload,
         bound: &Bound,
+        others: &[Bound],
         space: &LegalSpace,
         history: &History,
     ) -> Result<Finals, PipelineError> {
@@ -41,19 +42,11 @@ impl Campaign<'_> {
             })
             .collect();
         order.sort();
-        let others: Vec<Bound> = self
-            .folder
-            .spec
-            .workloads
-            .iter()
-            .filter(|other| other.role == Role::Verify)
-            .map(|other| self.evaluator.bind(self.folder, other, self.setup))
-            .collect::<Result<_, _>>()?;
         let mut finals = Finals { ranked: Vec::new(), refused: Vec::new() };
         for round in order.chunks(ROUND).take(ROUNDS_MAX) {
             let candidates: Vec<Candidate> =
                 round.iter().map(|(_, candidate)| candidate.clone()).collect();
-            self.finals_round(workload, bound, &others, &candidates, &mut finals)?;
+            self.finals_round(workload, bound, others, &candidates, &mut finals)?;
             if !finals.ranked.is_empty() {
                 break;
             }
