@@ -126,6 +126,11 @@ pub trait Device: Send + Sync {
     /// Short name for messages and records, such as `emulator`.
     fn name(&self) -> &str;
 
+    /// Whether it can run another launch: on a GPU, a kernel's fault takes its context along.
+    fn is_usable(&self) -> bool {
+        true
+    }
+
     /// Runs one launch to its end.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 pub mod conformance;
 pub mod device;
 pub mod emulator;
+pub mod measure;
 pub mod numeric;
 pub mod profiles;
 pub mod verify;
