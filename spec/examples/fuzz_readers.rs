@@ -136,6 +136,8 @@ fn log() -> String {
         protocol: Protocol { name: "graph-1".to_owned(), settings: BTreeMap::new() },
         verification: None,
         outcome,
+        prediction: None,
+        companions: None,
         refused_on: None,
         seed: 7,
         sequence,

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use record_support::{candidate, measured, predicted, record};
-use ridge_spec::outcome::{CompilerMessage, Limit, Outcome, Phase, Rejection, Severity};
-use ridge_spec::record::{BlocksVerified, RecordLog, TuningRecord, read_log, to_line};
+use ridge_spec::outcome::{CompilerMessage, Limit, Outcome, Phase, Rejection, Samples, Severity};
+use ridge_spec::record::{
+    BlocksVerified, Companions, Environment, RecordLog, TuningRecord, read_log, to_line,
+};
 
 /// Every record of the log, and `code line:column message` of every line that was left out.
 #[track_caller]
@@ -42,6 +44,34 @@ fn what_is_written_reads_back() {
     assert!(!log.torn_tail);
     assert_eq!(log.valid_len, u64::try_from(line.len()).unwrap());
     assert!(line.contains(&record().digest().to_string()));
+}
+
+#[test]
+fn a_measurement_carries_what_was_timed_beside_it() {
+    let samples = |ns: &[u64]| Samples::new(ns.to_vec()).unwrap();
+    let Outcome::Predicted(prediction) = predicted(16_000) else { unreachable!() };
+    let record = TuningRecord {
+        outcome: measured(&[17_000, 17_010, 16_990]),
+        prediction: Some(prediction),
+        companions: Some(Companions {
+            copy: samples(&[17_800, 17_790]),
+            hot: Some(samples(&[14_000])),
+            alone: None,
+            twin: Some(samples(&[17_005])),
+            repeatable: Some(true),
+            throttled: 1,
+            clocks: None,
+        }),
+        ..record()
+    };
+    let line = to_line(&record);
+    assert_eq!(check(line.as_bytes(), 1, &[]).records[0], record);
+    let TuningRecord { environment, .. } = record;
+    let on = |executor: &str| Environment { executor: executor.to_owned(), ..environment.clone() };
+    assert!(on("cuda:0").is_interchangeable(&on("cuda:1")));
+    assert!(!on("cuda:0").is_interchangeable(&on("emulator")));
+    let driver = Environment { driver: Some("580.1".to_owned()), ..on("cuda:0") };
+    assert!(!on("cuda:0").is_interchangeable(&driver));
 }
 
 #[test]
@@ -130,9 +160,9 @@ fn fields_are_checked_even_under_a_right_digest() {
     refused(
         &edit("\"seed\":7", "\"seeds\":7"),
         "unknown field `seeds`, expected one of `schema`, `digest`, `kernel`, `spec`, `workload`, \
-         `candidate`, `outcome`, `refused_on`, `verification`, `artifact`, `resources`, `launch`, \
-         `counters`, `bytes_min`, `flops`, `environment`, `protocol`, `seed`, `sequence`, \
-         `phases`, `tool_version`",
+         `candidate`, `outcome`, `prediction`, `companions`, `refused_on`, `verification`, \
+         `artifact`, `resources`, `launch`, `counters`, `bytes_min`, `flops`, `environment`, \
+         `protocol`, `seed`, `sequence`, `phases`, `tool_version`",
     );
     refused(&edit("\"seed\":7", "\"seed\":-7"), "invalid value: integer `-7`, expected u64");
     // Twice the same value leaves the digest as it is.

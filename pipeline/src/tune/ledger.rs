@@ -171,6 +171,8 @@ impl Ledger {
             protocol: Protocol { name: SCREEN_PROTOCOL.to_owned(), settings: BTreeMap::new() },
             verification,
             outcome,
+            prediction: None,
+            companions: None,
             refused_on: None,
             seed: self.seed,
             sequence: self.sequence,

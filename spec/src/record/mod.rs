@@ -29,7 +29,7 @@ use crate::digest::Digest;
 use crate::dtype::Dtype;
 use crate::kernel::Workload;
 use crate::launch::LaunchConfig;
-use crate::outcome::{Outcome, number};
+use crate::outcome::{Outcome, Prediction, Samples, number};
 use crate::space::Candidate;
 use crate::target::Architecture;
 
@@ -67,6 +67,11 @@ pub struct TuningRecord {
     pub verification: Option<VerificationSummary>,
     /// What became of it.
     pub outcome: Outcome,
+    /// What the cost model said of it before it was measured; `None` where it was not asked, or
+    /// where the outcome is the prediction.
+    pub prediction: Option<Prediction>,
+    /// What was timed beside a measured candidate.
+    pub companions: Option<Companions>,
     /// Name of the workload on which it was rejected, where that is not its own: a winner must
     /// pass every workload of its spec.
     pub refused_on: Option<String>,
@@ -115,7 +120,8 @@ pub struct Environment {
     pub driver: Option<String>,
     /// The kernel compiler and its version, such as `nvrtc 13.0.88`.
     pub toolkit: String,
-    /// Clocks seen while it was timed.
+    /// Clocks that were set for the measurement, where somebody set them; those seen are among the
+    /// [`Companions`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clocks: Option<Clocks>,
 }
@@ -130,6 +136,33 @@ pub struct Clocks {
     pub multiprocessor_max_hz: u64,
     /// Of the memory.
     pub memory_hz: u64,
+}
+
+/// What was timed beside a measured candidate, in the same rounds; nanoseconds a launch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Companions {
+    /// A copy of as many bytes as the workload must move: half read, half written.
+    pub copy: Samples,
+    /// The candidate back to back on the same tensors, with a warm cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hot: Option<Samples>,
+    /// One launch of it after a foreign kernel, launch latency included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alone: Option<Samples>,
+    /// The very same artifact, loaded once more and timed as if it were another candidate: how far
+    /// the two medians are apart is the noise of the measurement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twin: Option<Samples>,
+    /// Whether two runs on the same inputs left the same bits; `None` where it was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeatable: Option<bool>,
+    /// Samples discarded because the device was throttled while they were taken.
+    #[serde(default)]
+    pub throttled: u32,
+    /// Clocks seen meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clocks: Option<Clocks>,
 }
 
 /// How a time came about: a name that changes whenever the procedure does, and its numbers.
@@ -201,6 +234,14 @@ pub fn to_line(record: &TuningRecord) -> String {
 }
 
 impl Environment {
+    /// Whether a time taken in the one is as good as taken in the other: everything is the same but
+    /// which of a host's GPUs executed it.
+    pub fn is_interchangeable(&self, other: &Self) -> bool {
+        let kind = |executor: &str| executor.split(':').next().unwrap_or_default().to_owned();
+        let same_kind = kind(&self.executor) == kind(&other.executor);
+        same_kind && Self { executor: other.executor.clone(), ..self.clone() } == *other
+    }
+
     /// Its identity.
     pub fn digest(&self) -> Digest {
         let value = serde_json::to_value(self).unwrap_or_default();

@@ -77,6 +77,8 @@ pub(crate) fn record() -> TuningRecord {
             worst_error: 0.41,
         }),
         outcome: predicted(16_942),
+        prediction: None,
+        companions: None,
         refused_on: None,
         seed: 7,
         sequence: 12,

@@ -6,9 +6,10 @@ use crate::artifact::Resources;
 use crate::counters::Counters;
 use crate::digest::Digest;
 use crate::launch::LaunchConfig;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Prediction};
 use crate::record::{
-    Environment, PhaseTimes, Protocol, RecordedWorkload, TuningRecord, VerificationSummary,
+    Companions, Environment, PhaseTimes, Protocol, RecordedWorkload, TuningRecord,
+    VerificationSummary,
 };
 use crate::space::Candidate;
 
@@ -25,6 +26,10 @@ pub(super) struct Record {
     workload: RecordedWorkload,
     candidate: Candidate,
     outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    prediction: Option<Prediction>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    companions: Option<Companions>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refused_on: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +64,8 @@ impl Record {
             workload: record.workload,
             candidate: record.candidate,
             outcome: record.outcome,
+            prediction: record.prediction,
+            companions: record.companions,
             refused_on: record.refused_on,
             verification: record.verification,
             artifact: record.artifact,
@@ -86,6 +93,9 @@ impl Record {
         if self.refused_on.is_some() && self.outcome.rejection().is_none() {
             return Err("`refused_on` without a rejection".to_owned());
         }
+        if self.companions.is_some() && !matches!(self.outcome, Outcome::Measured(_)) {
+            return Err("`companions` without a measurement".to_owned());
+        }
         Ok(TuningRecord {
             spec: self.spec,
             kernel: self.kernel,
@@ -101,6 +111,8 @@ impl Record {
             protocol: self.protocol,
             verification: self.verification,
             outcome: self.outcome,
+            prediction: self.prediction,
+            companions: self.companions,
             refused_on: self.refused_on,
             seed: self.seed,
             sequence: self.sequence,
