@@ -6,7 +6,7 @@ use ridge_spec::artifact::Artifact;
 use ridge_spec::counters::Counters;
 use ridge_spec::dtype::Dtype;
 use ridge_spec::launch::{Argument, LaunchConfig};
-use ridge_spec::outcome::Finding;
+use ridge_spec::outcome::{Finding, Rejection};
 
 /// One tensor of an execution.
 #[derive(Clone, Debug)]
@@ -48,7 +48,8 @@ impl BufferContent {
 pub enum BlockSelection {
     /// All of them; outputs are checked for elements never written.
     All,
-    /// About this many, spread evenly over the grid with its first and last block among them.
+    /// About this many, spread evenly over the grid with its first and last block among them. A
+    /// device that can only run whole grids runs all.
     Sampled(u32),
 }
 
@@ -80,6 +81,8 @@ pub struct ExecutionReport {
     pub findings: Vec<Finding>,
     /// Blocks that ran.
     pub blocks_run: u64,
+    /// Why the kernel could not even begin: the driver refused to load or to launch it.
+    pub refused: Option<Rejection>,
 }
 
 /// One output after an execution.

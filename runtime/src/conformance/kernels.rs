@@ -185,6 +185,7 @@ impl Launch<'_> {
         match self.run(device) {
             Ok(report) => {
                 assert!(report.findings.is_empty(), "findings: {:#?}", report.findings);
+                assert!(report.refused.is_none(), "refused: {:#?}", report.refused);
                 report
             }
             Err(error) => unreachable!("the device did not answer: {error}"),

@@ -218,7 +218,13 @@ fn finish(
     }
     report::sort(&mut findings);
     let counters = outcome.stopped.is_none().then_some(outcome.counters);
-    ExecutionReport { outputs, counters, findings, blocks_run: outcome.blocks_run }
+    ExecutionReport {
+        outputs,
+        counters,
+        findings,
+        blocks_run: outcome.blocks_run,
+        refused: None,
+    }
 }
 
 /// The report of a kernel that is not run: outputs of zeros that nobody wrote.
@@ -234,7 +240,7 @@ fn refusal(execution: &Execution<'_>, findings: Vec<Finding>) -> ExecutionReport
         let written = vec![0; bytes.len().div_ceil(64)];
         Some(OutputBuffer { name: buffer.name.clone(), bytes, written })
     });
-    ExecutionReport { outputs: outputs.collect(), counters: None, findings, blocks_run: 0 }
+    ExecutionReport { outputs: outputs.collect(), findings, ..ExecutionReport::default() }
 }
 
 fn clusters_unsupported() -> Finding {

@@ -175,6 +175,9 @@ fn run_case(
         verdict.counters.clone_from(&report.counters);
         verdict.blocks_run = report.blocks_run;
     }
+    if report.refused.is_some() {
+        return Ok(report.refused);
+    }
     if let Some(finding) = report.findings.first() {
         let rejection = from_finding(finding.clone(), options);
         if verdict.findings.is_empty() {
@@ -194,10 +197,10 @@ fn run_case(
     }
     if rejection.is_none() && options.repeat && verdict.n_cases == 0 {
         let again = device.execute(&execution)?;
-        rejection =
-            again.findings.first().map(|finding| from_finding(finding.clone(), options)).or_else(
-                || first_difference(references.problem(), &report.outputs, &again.outputs),
-            );
+        rejection = again
+            .refused
+            .or_else(|| again.findings.first().map(|one| from_finding(one.clone(), options)))
+            .or_else(|| first_difference(references.problem(), &report.outputs, &again.outputs));
     }
     Ok(rejection)
 }
