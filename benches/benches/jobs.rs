@@ -166,7 +166,7 @@ fn tune() {
             time: None,
             strategy: None,
             seed: 0,
-            workloads: Vec::new(),
+            workloads: vec!["qwen3-8b-prefill-4096".to_owned()],
             out: out.path().to_owned(),
         };
         let started = Instant::now();

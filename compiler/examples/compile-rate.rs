@@ -107,7 +107,7 @@ fn candidates(sources: &Arc<Sources>) -> Vec<Unit> {
                         }
                         let entry = format!(
                             "rmsnorm<__nv_bfloat16, 4096, {threads}, {rows}, {vector}, Hold::{hold}, \
-                             Weights::{weights}, 1>"
+                             Weights::{weights}, Pdl::off, 0>"
                         );
                         let unit = Unit::new(Arc::clone(sources), &entry, &[], &[], target);
                         units.extend(unit);

@@ -2,24 +2,46 @@
 //
 // A group of kThreadsPerRow threads owns a row; kRowsPerBlock groups share a block. The row is read
 // once, kept where `kHold` says until its mean square is known, and written once. Loads and stores
-// are plain on purpose: cache hints make a kernel's time depend on what ran before it.
+// are plain on purpose: cache hints make a kernel's time depend on what ran before it. `x` is not
+// `__restrict__`, so that it is not read through the path for constant data: under programmatic
+// launch the kernel before may still be writing it when this one starts.
 
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
+// The names under which the spec's 16-bit types arrive. Only their bits are moved and converted
+// here; the toolkit's headers for them would be a sixth of the time that a candidate compiles.
+struct __nv_bfloat16 { unsigned short bits; };
+struct __half { unsigned short bits; };
 
-// Where the row waits for its mean square.
-enum class Hold { registers, shared, reread };
-// When the weights are fetched: after the reduction, before it into registers, or before it into
-// shared memory by an asynchronous copy, which the assembler cannot sink below the reduction.
-enum class Weights { late, early, async };
-
-__device__ __forceinline__ float to_float(float value) { return value; }
-__device__ __forceinline__ float to_float(__half value) { return __half2float(value); }
-__device__ __forceinline__ float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
-template <typename T> __device__ __forceinline__ T from_float(float value);
-template <> __device__ __forceinline__ float from_float<float>(float value) { return value; }
-template <> __device__ __forceinline__ __half from_float<__half>(float value) { return __float2half_rn(value); }
-template <> __device__ __forceinline__ __nv_bfloat16 from_float<__nv_bfloat16>(float value) { return __float2bfloat16_rn(value); }
+// Elements in a 32-bit word, the first in the low half, as single precision and back.
+template <typename T> struct Format;
+template <> struct Format<float> {
+    static constexpr int kElements = 1;
+    static __device__ __forceinline__ void unpack(unsigned word, float* values) { values[0] = __uint_as_float(word); }
+    static __device__ __forceinline__ unsigned pack(const float* values) { return __float_as_uint(values[0]); }
+};
+template <> struct Format<__nv_bfloat16> {
+    static constexpr int kElements = 2;
+    static __device__ __forceinline__ void unpack(unsigned word, float* values) {
+        values[0] = __uint_as_float(word << 16);
+        values[1] = __uint_as_float(word & 0xffff0000u);
+    }
+    static __device__ __forceinline__ unsigned pack(const float* values) {
+        unsigned word;
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(values[1]), "f"(values[0]));
+        return word;
+    }
+};
+template <> struct Format<__half> {
+    static constexpr int kElements = 2;
+    static __device__ __forceinline__ void unpack(unsigned word, float* values) {
+        asm("{.reg .b16 low, high;\n mov.b32 {low, high}, %2;\n cvt.f32.f16 %0, low;\n cvt.f32.f16 %1, high;}"
+            : "=f"(values[0]), "=f"(values[1]) : "r"(word));
+    }
+    static __device__ __forceinline__ unsigned pack(const float* values) {
+        unsigned word;
+        asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(values[1]), "f"(values[0]));
+        return word;
+    }
+};
 
 // The machine word that moves kBytes at once.
 template <int kBytes> struct Word;
@@ -29,10 +51,54 @@ template <> struct Word<4> { using Type = unsigned int; };
 template <> struct Word<2> { using Type = unsigned short; };
 
 // The widest access, at most kBytes, that keeps every row of kRowBytes aligned.
-template <int kBytes, int kRowBytes> struct AccessWidth {
-    static constexpr int value = kRowBytes % kBytes == 0 ? kBytes : AccessWidth<kBytes / 2, kRowBytes>::value;
+__host__ __device__ constexpr int access_width(int bytes, int row_bytes) {
+    while (row_bytes % bytes != 0) bytes /= 2;
+    return bytes;
+}
+
+// kBytes of consecutive elements.
+template <typename T, int kBytes> struct Vector {
+    static constexpr int kElements = kBytes / int(sizeof(T));
+    static constexpr int kWords = (kBytes + 3) / 4;
+    using W = typename Word<kBytes>::Type;
+    unsigned words[kWords];
+
+    static __device__ __forceinline__ Vector load(const W* from) {
+        union {
+            W whole;
+            unsigned words[kWords];
+        } bits = {};
+        bits.whole = *from;
+        Vector vector;
+#pragma unroll
+        for (int i = 0; i < kWords; ++i) vector.words[i] = bits.words[i];
+        return vector;
+    }
+    // Values beyond kElements, where an access is narrower than a word, are meaningless.
+    __device__ __forceinline__ void unpack(float* values) const {
+#pragma unroll
+        for (int i = 0; i < kWords; ++i) Format<T>::unpack(words[i], values + i * Format<T>::kElements);
+    }
+    static __device__ __forceinline__ void store(W* to, const float* values) {
+        union {
+            W whole;
+            unsigned words[kWords];
+        } bits;
+#pragma unroll
+        for (int i = 0; i < kWords; ++i) bits.words[i] = Format<T>::pack(values + i * Format<T>::kElements);
+        *to = bits.whole;
+    }
 };
-template <int kRowBytes> struct AccessWidth<1, kRowBytes> { static constexpr int value = 1; };
+
+// Where the row waits for its mean square: the threads' registers, shared memory, a quarter there and
+// the rest here (for rows that neither holds), or device memory, from where it is read again.
+enum class Hold { registers, shared, split, reread };
+// When the weights are fetched: after the reduction, before it into registers, or before it into
+// shared memory by an asynchronous copy, which the assembler cannot sink below the reduction.
+enum class Weights { late, early, async };
+// Programmatic dependent launch: none, or the next kernel of the stream may start when every block
+// has begun, or when every block has its sums. `x` is read only when the kernel before is done.
+enum class Pdl { off, early, late };
 
 __device__ __forceinline__ unsigned shared_address(const void* pointer) {
     return static_cast<unsigned>(__cvta_generic_to_shared(pointer));
@@ -56,9 +122,12 @@ __device__ __forceinline__ void wait_for_copies() {
     asm volatile("cp.async.commit_group;\ncp.async.wait_group 0;" ::: "memory");
 }
 
+__device__ __forceinline__ void wait_for_kernel_before() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+__device__ __forceinline__ void allow_next_kernel() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
 // Sums `value` over the threads of a row; every thread gets the sum. `partials` has one slot for
 // each warp of the block.
-template <int kThreadsPerRow, int kRowsPerBlock>
+template <int kThreadsPerRow>
 __device__ __forceinline__ float sum_over_row(float value, float* partials) {
     constexpr int kLanes = kThreadsPerRow < 32 ? kThreadsPerRow : 32;
 #pragma unroll
@@ -77,21 +146,28 @@ __device__ __forceinline__ float sum_over_row(float value, float* partials) {
     return value;
 }
 
+// At least kResidentWarps warps of a multiprocessor's registers; 0 leaves the number to the compiler.
 template <typename T, int kCols, int kThreadsPerRow, int kRowsPerBlock, int kVectorBytes, Hold kHold,
-          Weights kWeights, int kBlocks>
-__global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, kBlocks)
-    rmsnorm(const T* __restrict__ x, const T* __restrict__ weight, T* __restrict__ y, int rows, float eps) {
-    constexpr int kWidth = AccessWidth<kVectorBytes, kCols * int(sizeof(T))>::value;
-    constexpr int kElements = kWidth / int(sizeof(T));
+          Weights kWeights, Pdl kPdl, int kResidentWarps>
+__global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
+                                  kResidentWarps == 0 ? 1 : kResidentWarps * 32 / (kThreadsPerRow * kRowsPerBlock))
+    rmsnorm(const T* x, const T* __restrict__ weight, T* __restrict__ y, int rows, float eps) {
+    constexpr int kWidth = access_width(kVectorBytes, kCols * int(sizeof(T)));
+    using V = Vector<T, kWidth>;
+    using W = typename V::W;
+    constexpr int kElements = V::kElements;
+    constexpr int kValues = V::kWords * Format<T>::kElements;
     constexpr int kRowVectors = kCols / kElements;
     constexpr int kVectors = (kRowVectors + kThreadsPerRow - 1) / kThreadsPerRow;
     constexpr bool kRagged = kRowVectors % kThreadsPerRow != 0;
-    using W = typename Word<kWidth>::Type;
-    union Vector {
-        W word;
-        T elements[kElements];
-        __device__ Vector() {}
-    };
+    // A thread's vectors below this one are in registers, the others in shared memory. The quarter is
+    // counted in accesses of kVectorBytes, whatever width the row allows: the launch counts so too.
+    constexpr int kWidest = (kCols * int(sizeof(T)) + kThreadsPerRow * kVectorBytes - 1) / (kThreadsPerRow * kVectorBytes);
+    constexpr int kInRegisters = kHold == Hold::registers ? kVectors
+                                 : kHold == Hold::split   ? kWidest / 4 * (kVectorBytes / kWidth)
+                                                          : 0;
+    constexpr bool kCopies = kHold == Hold::shared || kHold == Hold::split;
+    constexpr int kSharedVectors = kCopies ? kRowVectors - kInRegisters * kThreadsPerRow : 0;
 
     extern __shared__ __align__(16) unsigned char dynamic_shared[];
     __shared__ float partials[kThreadsPerRow * kRowsPerBlock / 32 + 1];
@@ -100,43 +176,46 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, kBlocks)
     const bool row_exists = kRowsPerBlock == 1 || row < rows;
     const W* source = reinterpret_cast<const W*>(x) + size_t(row) * kRowVectors;
     const W* weights = reinterpret_cast<const W*>(weight);
-    W* row_shared = reinterpret_cast<W*>(dynamic_shared) + threadIdx.y * kRowVectors;
-    W* weights_shared = reinterpret_cast<W*>(dynamic_shared) + (kHold == Hold::shared ? kRowsPerBlock * kRowVectors : 0);
+    W* row_shared = reinterpret_cast<W*>(dynamic_shared) + threadIdx.y * kSharedVectors;
+    W* weights_shared = reinterpret_cast<W*>(dynamic_shared) + kRowsPerBlock * kSharedVectors + threadIdx.y * kRowVectors;
+
+    if constexpr (kPdl == Pdl::early) allow_next_kernel();
 
     // Each thread copies the weights it will use itself, so that no barrier is needed for them.
-    if constexpr (kWeights == Weights::async) {
-        weights_shared += threadIdx.y * kRowVectors;
+    V held_weights[kWeights == Weights::early ? kVectors : 1];
+    if constexpr (kWeights != Weights::late) {
 #pragma unroll
         for (int v = 0; v < kVectors; ++v) {
             const int at = v * kThreadsPerRow + threadIdx.x;
-            if (!kRagged || at < kRowVectors) copy_async<kWidth>(weights_shared + at, weights + at);
+            if (!kRagged || at < kRowVectors) {
+                if constexpr (kWeights == Weights::early) held_weights[v] = V::load(weights + at);
+                if constexpr (kWeights == Weights::async) copy_async<kWidth>(weights_shared + at, weights + at);
+            }
         }
     }
 
-    Vector held[kHold == Hold::registers ? kVectors : 1];
-    Vector held_weights[kWeights == Weights::early ? kVectors : 1];
-    if constexpr (kHold == Hold::shared) {
+    if constexpr (kPdl != Pdl::off) wait_for_kernel_before();
+
+    V held[kInRegisters == 0 ? 1 : kInRegisters];
+    if constexpr (kCopies) {
 #pragma unroll
-        for (int v = 0; v < kVectors; ++v) {
+        for (int v = kInRegisters; v < kVectors; ++v) {
             const int at = v * kThreadsPerRow + threadIdx.x;
-            if (row_exists && (!kRagged || at < kRowVectors)) copy_async<kWidth>(row_shared + at, source + at);
+            if (row_exists && (!kRagged || at < kRowVectors)) {
+                copy_async<kWidth>(row_shared + at - kInRegisters * kThreadsPerRow, source + at);
+            }
         }
     }
-    if constexpr (kHold == Hold::registers) {
 #pragma unroll
-        for (int v = 0; v < kVectors; ++v) {
-            const int at = v * kThreadsPerRow + threadIdx.x;
-            if (row_exists && (!kRagged || at < kRowVectors)) held[v].word = source[at];
-        }
+    for (int v = 0; v < kInRegisters; ++v) {
+        const int at = v * kThreadsPerRow + threadIdx.x;
+        if (row_exists && (!kRagged || at < kRowVectors)) held[v] = V::load(source + at);
     }
-    if constexpr (kWeights == Weights::early) {
-#pragma unroll
-        for (int v = 0; v < kVectors; ++v) {
-            const int at = v * kThreadsPerRow + threadIdx.x;
-            if (!kRagged || at < kRowVectors) held_weights[v].word = weights[at];
-        }
-    }
-    if constexpr (kHold == Hold::shared || kWeights == Weights::async) wait_for_copies();
+    if constexpr (kCopies) wait_for_copies();
+    const auto fetch = [&](int v, int at) {
+        if (v < kInRegisters) return held[v];
+        return V::load(kCopies ? row_shared + at - kInRegisters * kThreadsPerRow : source + at);
+    };
 
     // Four sums, so that the additions of one vector do not wait for each other.
     float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
@@ -144,37 +223,31 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, kBlocks)
     for (int v = 0; v < kVectors; ++v) {
         const int at = v * kThreadsPerRow + threadIdx.x;
         if (row_exists && (!kRagged || at < kRowVectors)) {
-            Vector vector;
-            if constexpr (kHold == Hold::registers) vector.word = held[v].word;
-            if constexpr (kHold == Hold::shared) vector.word = row_shared[at];
-            if constexpr (kHold == Hold::reread) vector.word = source[at];
+            float values[kValues];
+            fetch(v, at).unpack(values);
 #pragma unroll
-            for (int i = 0; i < kElements; ++i) {
-                const float value = to_float(vector.elements[i]);
-                sums[i % 4] = fmaf(value, value, sums[i % 4]);
-            }
+            for (int i = 0; i < kElements; ++i) sums[i % 4] = fmaf(values[i], values[i], sums[i % 4]);
         }
     }
-    const float sum = sum_over_row<kThreadsPerRow, kRowsPerBlock>((sums[0] + sums[1]) + (sums[2] + sums[3]), partials);
+    const float sum = sum_over_row<kThreadsPerRow>((sums[0] + sums[1]) + (sums[2] + sums[3]), partials);
     const float scale = rsqrtf(sum * (1.0f / kCols) + eps);
+
+    if constexpr (kPdl == Pdl::late) allow_next_kernel();
+    if constexpr (kWeights == Weights::async && !kCopies) wait_for_copies();
 
     W* target = reinterpret_cast<W*>(y) + size_t(row) * kRowVectors;
 #pragma unroll
     for (int v = 0; v < kVectors; ++v) {
         const int at = v * kThreadsPerRow + threadIdx.x;
         if (row_exists && (!kRagged || at < kRowVectors)) {
-            Vector vector, factor;
-            if constexpr (kHold == Hold::registers) vector.word = held[v].word;
-            if constexpr (kHold == Hold::shared) vector.word = row_shared[at];
-            if constexpr (kHold == Hold::reread) vector.word = source[at];
-            if constexpr (kWeights == Weights::early) factor.word = held_weights[v].word;
-            if constexpr (kWeights == Weights::async) factor.word = weights_shared[at];
-            if constexpr (kWeights == Weights::late) factor.word = weights[at];
+            float values[kValues], factors[kValues];
+            fetch(v, at).unpack(values);
+            if constexpr (kWeights == Weights::early) held_weights[v].unpack(factors);
+            if constexpr (kWeights == Weights::async) V::load(weights_shared + at).unpack(factors);
+            if constexpr (kWeights == Weights::late) V::load(weights + at).unpack(factors);
 #pragma unroll
-            for (int i = 0; i < kElements; ++i) {
-                vector.elements[i] = from_float<T>(to_float(vector.elements[i]) * scale * to_float(factor.elements[i]));
-            }
-            target[at] = vector.word;
+            for (int i = 0; i < kElements; ++i) values[i] = values[i] * scale * factors[i];
+            V::store(target + at, values);
         }
     }
 }

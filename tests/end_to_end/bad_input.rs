@@ -1,6 +1,7 @@
 //! Bad input: a clear error with a code, and status 2.
 
 use super::ridge::{Scratch, toolkit_is_there};
+use super::tune::WORKLOAD;
 
 /// Runs `check` on the library's rms norm with its spec changed, and snapshots what is said.
 #[track_caller]
@@ -93,13 +94,25 @@ fn a_full_disk_keeps_earlier_records() {
     }
     scratch.kernel("rmsnorm", &[]);
     // A limit on file sizes stands for a disk without room: writing stops in the middle of the log.
-    let command = "ulimit -f 16; trap '' XFSZ; exec \"$0\" tune rmsnorm --budget 12 --out out";
-    let run = scratch.run_program("bash", &["-c", command, env!("CARGO_BIN_EXE_ridge")]);
+    let command = format!(
+        "ulimit -f 16; trap '' XFSZ; exec \"$0\" tune rmsnorm --workload {WORKLOAD} --budget 12 --out out"
+    );
+    let run = scratch.run_program("bash", &["-c", &command, env!("CARGO_BIN_EXE_ridge")]);
     assert_eq!(run.status, Some(2), "{}{}", run.stdout, run.stderr);
     assert!(run.stderr.contains("io.write"), "{}", run.stderr);
     assert!(run.stderr.contains("hint"), "{}", run.stderr);
-    let again =
-        scratch.run(&["tune", "rmsnorm", "--budget", "12", "--out", "out", "--format", "json"]);
+    let again = scratch.run(&[
+        "tune",
+        "rmsnorm",
+        "--workload",
+        WORKLOAD,
+        "--budget",
+        "12",
+        "--out",
+        "out",
+        "--format",
+        "json",
+    ]);
     assert_eq!(again.status, Some(0), "{}{}", again.stdout, again.stderr);
     let n_resumed = again.json()["workloads"][0]["n_resumed"].as_u64().unwrap();
     assert!(0 < n_resumed && n_resumed < 12, "{n_resumed} records survived");

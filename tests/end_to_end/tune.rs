@@ -7,10 +7,25 @@ use super::ridge::{Run, Scratch, toolkit_is_there};
 
 const BUDGET: &str = "10";
 
+/// One workload of the library's, so that the tests do not tune all of them.
+pub(crate) const WORKLOAD: &str = "qwen3-8b-prefill-4096";
+
 fn tune(scratch: &Scratch, out: &str) -> Run {
     scratch.run(&[
-        "tune", "rmsnorm", "--target", "h200", "--budget", BUDGET, "--seed", "7", "--out", out,
-        "--format", "json",
+        "tune",
+        "rmsnorm",
+        "--workload",
+        WORKLOAD,
+        "--target",
+        "h200",
+        "--budget",
+        BUDGET,
+        "--seed",
+        "7",
+        "--out",
+        out,
+        "--format",
+        "json",
     ])
 }
 
@@ -77,7 +92,18 @@ fn a_killed_campaign_goes_on_to_the_same_records() {
     let expected = trajectory(&scratch.path().join("whole"));
     for delay_ms in [40, 150, 400, 900] {
         let mut child = scratch
-            .command(&["tune", "rmsnorm", "--budget", BUDGET, "--seed", "7", "--out", "killed"])
+            .command(&[
+                "tune",
+                "rmsnorm",
+                "--workload",
+                WORKLOAD,
+                "--budget",
+                BUDGET,
+                "--seed",
+                "7",
+                "--out",
+                "killed",
+            ])
             .spawn()
             .unwrap();
         std::thread::sleep(Duration::from_millis(delay_ms));
