@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use ridge_autotune::landscape::Landscape;
+use ridge_autotune::landscape::{self, Landscape};
 use ridge_autotune::simulate::{Curve, Reached, Replay, community_score, mean, reached, replay};
 use ridge_autotune::strategies::{StrategyEntry, TABLE, find};
 
@@ -43,7 +43,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut landscapes = Vec::new();
     for path in files(&settings.folder)? {
         if path.to_string_lossy().contains(&settings.only) {
-            landscapes.push(Landscape::parse(&read(&path)?)?);
+            landscapes.extend(landscape::read(&path.to_string_lossy(), &read(&path)?)?.landscapes);
         }
     }
     println!("{} landscapes, {} seeds", landscapes.len(), settings.seeds);

@@ -154,6 +154,7 @@ mod tests {
     use ridge_spec::space::Parameter;
 
     use super::*;
+    use crate::landscape::Title;
     use crate::strategies::find;
 
     fn line(times: &[u64]) -> Landscape {
@@ -166,7 +167,7 @@ mod tests {
             .map(|(at, time)| (vec![u16::try_from(at).unwrap()], timed(time)))
             .collect();
         let parameters = vec![Parameter { name: "x".to_owned(), values }];
-        Landscape::new("k".to_owned(), "D".to_owned(), None, parameters, points).unwrap()
+        Landscape::new(Title::default(), parameters, points).unwrap()
     }
 
     #[test]
