@@ -11,7 +11,7 @@ mod tests;
 use ridge_spec::diagnostic::Diagnostic;
 
 use crate::strategy::{Setup, Strategy};
-pub(crate) use surrogate::expected_slowdowns;
+pub(crate) use surrogate::{Observations, expected_slowdowns};
 
 /// A strategy that can be chosen by name.
 pub struct StrategyEntry {

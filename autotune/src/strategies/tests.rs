@@ -143,23 +143,6 @@ fn a_search_resumes_where_it_was_killed() {
 }
 
 #[test]
-fn priors_come_from_other_campaigns() {
-    let space = space();
-    let mut source = History::new();
-    for candidate in (0..space.len()).step_by(3) {
-        // Another device: three times slower, otherwise alike.
-        let samples = Samples::new(vec![3 * time_ns(&space, candidate)]).unwrap();
-        source.push(candidate, Outcome::Measured(samples));
-    }
-    let sources = [source, History::new()];
-    let prior = Prior::from_histories(&space, &sources, 0).unwrap();
-    let order = prior.order();
-    assert_eq!(order.len(), space.len());
-    assert!(time_ns(&space, order[0]) <= 1130, "{}", time_ns(&space, order[0]));
-    assert_eq!(Prior::from_histories(&space, &[History::new()], 0), None);
-}
-
-#[test]
 fn random_depends_on_its_seed() {
     let random = find("random").unwrap();
     let drawn = |seed| drive(random, Setup { seed, prior: None }, 1);

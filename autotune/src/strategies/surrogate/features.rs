@@ -41,7 +41,7 @@ struct Axis {
 
 enum Source {
     /// A table over the value indices of one parameter.
-    Parameter(usize, Vec<f64>),
+    Parameter((usize, Vec<f64>)),
     /// The sum of two tables: of logarithms, and so the logarithm of the product.
     Product([(usize, Vec<f64>); 2]),
     /// Of each candidate, the logarithm of its predicted time.
@@ -49,12 +49,18 @@ enum Source {
 }
 
 impl FeatureMap {
-    pub(super) fn new(space: &LegalSpace, prior: Option<&Prior>) -> Self {
+    /// The map of a space; with `known`, of those of its parameters that are so marked.
+    pub(super) fn new(space: &LegalSpace, prior: Option<&Prior>, known: Option<&[bool]>) -> Self {
         let mut axes = Vec::new();
         let mut sizes: Vec<(usize, Vec<f64>)> = Vec::new();
         let varying = varying(space);
-        let parameters: Vec<(usize, &Parameter)> =
-            space.parameters().iter().enumerate().filter(|&(place, _)| varying[place]).collect();
+        let known = |place: usize| known.is_none_or(|known| known.get(place) == Some(&true));
+        let parameters: Vec<(usize, &Parameter)> = space
+            .parameters()
+            .iter()
+            .enumerate()
+            .filter(|&(place, _)| varying[place] && known(place))
+            .collect();
         for &(place, parameter) in &parameters {
             for table in parameter_tables(parameter) {
                 axes.extend(Axis::over(place, table));
@@ -93,20 +99,15 @@ impl FeatureMap {
     /// The coordinate of a candidate on one axis.
     pub(super) fn coordinate(&self, axis: usize, space: &LegalSpace, candidate: usize) -> f32 {
         let axis = &self.axes[axis];
-        let indices = space.indices(candidate);
-        let value = match &axis.source {
-            Source::Parameter(place, table) => table[usize::from(indices[*place])],
-            Source::Product(parts) => {
-                parts.iter().map(|(place, table)| table[usize::from(indices[*place])]).sum()
-            }
-            Source::Prior(logarithms) => logarithms[candidate],
-        };
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "coordinates lie between 0 and 1, where single precision is plenty"
-        )]
-        let coordinate = ((value - axis.low) * axis.scale) as f32;
-        coordinate
+        match &axis.source {
+            Source::Prior(logarithms) => axis.place(logarithms[candidate]),
+            Source::Parameter(..) | Source::Product(_) => axis.at(space.indices(candidate)),
+        }
+    }
+
+    /// The coordinates of a point given by value indices, on a map without a prior.
+    pub(super) fn row_at(&self, indices: &[u16]) -> Vec<f32> {
+        self.axes.iter().map(|axis| axis.at(indices)).collect()
     }
 
     /// The coordinates of a candidate on all axes.
@@ -121,9 +122,28 @@ impl Axis {
         (high > low && scale.is_finite()).then_some(Self { source, low, scale, weight })
     }
 
+    /// The coordinate of a point; 0 on a prior's axis, which knows candidates only.
+    fn at(&self, indices: &[u16]) -> f32 {
+        let value = |(place, table): &(usize, Vec<f64>)| table[usize::from(indices[*place])];
+        match &self.source {
+            Source::Parameter(part) => self.place(value(part)),
+            Source::Product(parts) => self.place(parts.iter().map(value).sum()),
+            Source::Prior(_) => 0.0,
+        }
+    }
+
+    fn place(&self, value: f64) -> f32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "coordinates lie about 0 and 1, where single precision is plenty"
+        )]
+        let coordinate = ((value - self.low) * self.scale) as f32;
+        coordinate
+    }
+
     fn over(place: usize, table: Vec<f64>) -> Option<Self> {
         let range = bounds(table.iter().copied());
-        Self::new(Source::Parameter(place, table), range, PARAMETER_WEIGHT)
+        Self::new(Source::Parameter((place, table)), range, PARAMETER_WEIGHT)
     }
 }
 

@@ -1,13 +1,13 @@
-//! The process without a search: what a history says about the candidates it does not hold.
+//! The process without a search: what evaluations say about the candidates that are not among
+//! them.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use ridge_spec::space::LegalSpace;
 
 use super::features::FeatureMap;
-use super::observed::Observed;
+use super::observed::targets;
 use super::process::{Kernel, Posterior};
-use crate::history::History;
 
 /// Steps of the choice of weights; done once for a history, so it may take longer than in a search.
 const N_FIT_STEPS: usize = 200;
@@ -18,20 +18,31 @@ const CHUNK: usize = 4096;
 /// Observations used at most, the latest; the cost is quadratic in them.
 const OBSERVATIONS_LIMIT: usize = 400;
 
-/// The logarithm of each candidate's expected time over the history's best; `None` where nothing
-/// in the history succeeded.
+/// Evaluations as points of a space, which need not be legal there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Observations {
+    /// The value index of each parameter.
+    pub(crate) rows: Vec<Vec<u16>>,
+    /// Logarithm of each one's time; `None` where it failed.
+    pub(crate) logarithms: Vec<Option<f64>>,
+    /// Which parameters the observations speak of; the others make no difference.
+    pub(crate) known: Vec<bool>,
+}
+
+/// The logarithm of each candidate's expected time over the observations' best; `None` where none
+/// of them succeeded.
 pub(crate) fn expected_slowdowns(
     space: &LegalSpace,
-    history: &History,
+    observations: &Observations,
     seed: u64,
 ) -> Option<Vec<f64>> {
-    let observed = Observed::new(history);
-    let best = observed.best?;
-    let skipped = observed.candidates.len().saturating_sub(OBSERVATIONS_LIMIT);
-    let (candidates, targets) = (&observed.candidates[skipped..], &observed.targets[skipped..]);
-    let features = FeatureMap::new(space, None);
+    let (targets, best) = targets(&observations.logarithms);
+    let best = best?;
+    let skipped = targets.len().saturating_sub(OBSERVATIONS_LIMIT);
+    let targets = &targets[skipped..];
+    let features = FeatureMap::new(space, None, Some(&observations.known));
     let rows: Vec<Vec<f32>> =
-        candidates.iter().map(|&candidate| features.row(space, candidate)).collect();
+        observations.rows[skipped..].iter().map(|indices| features.row_at(indices)).collect();
     let level = targets.iter().sum::<f64>() / targets.len() as f64;
     let targets: Vec<f64> = targets.iter().map(|target| target - level).collect();
     let mut kernel = Kernel::new(features.weights());

@@ -24,7 +24,7 @@ use crate::prior::Prior;
 use crate::strategy::{Setup, Strategy};
 use features::FeatureMap;
 use improvement::expected_improvement;
-pub(crate) use interpolate::expected_slowdowns;
+pub(crate) use interpolate::{Observations, expected_slowdowns};
 use observed::Observed;
 use process::{Kernel, Posterior};
 
@@ -120,7 +120,7 @@ impl Strategy for Surrogate {
 
 impl Model {
     fn new(space: &LegalSpace, prior: Option<&Prior>) -> Self {
-        let features = FeatureMap::new(space, prior);
+        let features = FeatureMap::new(space, prior, None);
         let kernel = Kernel::new(features.weights());
         let mut first = prior.map(Prior::order).unwrap_or_default();
         first.retain(|&candidate| candidate < space.len());

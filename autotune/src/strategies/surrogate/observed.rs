@@ -36,15 +36,22 @@ impl Observed {
                 (a, b) => a.or(b),
             };
         }
-        let slowest = times.iter().copied().flatten().fold(f64::NEG_INFINITY, f64::max);
-        let best = times.iter().copied().flatten().reduce(f64::min);
-        let slowest = if best.is_some() { slowest } else { 0.0 };
-        let mut targets: Vec<f64> = times.iter().map(|time| time.unwrap_or(slowest)).collect();
-        if let Some(best) = best {
-            compress(&mut targets, best);
-        }
+        let (targets, best) = targets(&times);
         Self { candidates, targets, best }
     }
+}
+
+/// Logarithms of times as targets, and the least of a success: failures are as slow as the slowest
+/// success, and what is very slow is compressed.
+pub(super) fn targets(times: &[Option<f64>]) -> (Vec<f64>, Option<f64>) {
+    let slowest = times.iter().copied().flatten().fold(f64::NEG_INFINITY, f64::max);
+    let best = times.iter().copied().flatten().reduce(f64::min);
+    let slowest = if best.is_some() { slowest } else { 0.0 };
+    let mut targets: Vec<f64> = times.iter().map(|time| time.unwrap_or(slowest)).collect();
+    if let Some(best) = best {
+        compress(&mut targets, best);
+    }
+    (targets, best)
 }
 
 fn compress(targets: &mut [f64], best: f64) {
