@@ -125,20 +125,25 @@ __device__ __forceinline__ void wait_for_copies() {
 __device__ __forceinline__ void wait_for_kernel_before() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 __device__ __forceinline__ void allow_next_kernel() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
 
-// Sums `value` over the threads of a row; every thread gets the sum. `partials` has one slot for
-// each warp of the block.
-template <int kThreadsPerRow>
-__device__ __forceinline__ float sum_over_row(float value, float* partials) {
-    constexpr int kLanes = kThreadsPerRow < 32 ? kThreadsPerRow : 32;
+template <int kLanes> __device__ __forceinline__ float sum_over_lanes(float value) {
 #pragma unroll
     for (int offset = kLanes / 2; offset > 0; offset /= 2) {
         value += __shfl_xor_sync(0xffffffffu, value, offset);
     }
+    return value;
+}
+
+// Sums `value` over the threads of a row; every thread gets the sum. `partials` has one slot for
+// each warp of the block.
+template <int kThreadsPerRow>
+__device__ __forceinline__ float sum_over_row(float value, float* partials) {
+    value = sum_over_lanes<kThreadsPerRow < 32 ? kThreadsPerRow : 32>(value);
     if constexpr (kThreadsPerRow > 32) {
         constexpr int kWarps = kThreadsPerRow / 32;
         float* mine = partials + threadIdx.y * kWarps;
         if (threadIdx.x % 32 == 0) mine[threadIdx.x / 32] = value;
         __syncthreads();
+        if constexpr (kWarps > 4) return sum_over_lanes<kWarps>(mine[threadIdx.x % kWarps]);
         value = 0.0f;
 #pragma unroll
         for (int warp = 0; warp < kWarps; ++warp) value += mine[warp];
