@@ -11,3 +11,4 @@ pub mod measure;
 pub mod numeric;
 pub mod profiles;
 pub mod verify;
+pub mod worker;
