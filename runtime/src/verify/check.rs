@@ -107,6 +107,14 @@ pub enum VerifyError {
         /// The output.
         output: String,
     },
+    /// An image of device memory does not hold the problem's tensors.
+    #[error("the image of set {set} does not hold `{tensor}` as the problem has it")]
+    Image {
+        /// The set.
+        set: u32,
+        /// The tensor.
+        tensor: String,
+    },
 }
 
 impl VerifyError {
@@ -116,7 +124,9 @@ impl VerifyError {
             Self::Reference(error) => error.code(),
             Self::Device(DeviceError::InvalidExecution { .. }) => "device.invalid-execution",
             Self::Device(DeviceError::Lost { .. }) => "device.lost",
-            Self::Shape(_) | Self::MissingOutput { .. } => "verify.outputs-disagree",
+            Self::Shape(_) | Self::MissingOutput { .. } | Self::Image { .. } => {
+                "verify.outputs-disagree"
+            }
         }
     }
 }
@@ -241,46 +251,79 @@ fn buffers(references: &ReferenceSet, case: &Case) -> Result<Vec<Buffer>, Verify
     inputs.chain(outputs).collect()
 }
 
-/// Compares every output; those that are wrong only for want of slack are right.
+/// Compares every output of a report.
 fn compare_all(
     references: &ReferenceSet,
     device: &dyn Device,
     case: &Case,
     report: &ExecutionReport,
 ) -> Result<Vec<Comparison>, VerifyError> {
-    let mut comparisons = Vec::new();
-    for (at, output) in references.problem().outputs.iter().enumerate() {
-        let missing = || VerifyError::MissingOutput {
+    let outputs = references.problem().outputs.iter().enumerate();
+    let compared = outputs.map(|(at, output)| {
+        let found = report.outputs.iter().find(|left| left.name == output.name);
+        let buffer = found.ok_or_else(|| VerifyError::MissingOutput {
             device: device.name().to_owned(),
             output: output.name.clone(),
-        };
-        let buffer =
-            report.outputs.iter().find(|left| left.name == output.name).ok_or_else(missing)?;
-        let run = |expected: &Expected| {
-            compare(&CompareRequest {
-                output: &output.name,
-                dtype: output.dtype,
-                axes: &output.axes,
-                bytes: &buffer.bytes,
-                written: Some(&buffer.written),
-                initial: None,
-                expected,
-                tolerance: references.problem().tolerance,
-                inputs: Some(&case.inputs_used),
-            })
-        };
-        let mut comparison = run(case.expected.get(at).ok_or_else(missing)?)?;
-        if comparison.mismatch.is_some()
-            && let Some(tolerant) = references.tolerant(case)?
-        {
-            comparison = run(tolerant.get(at).ok_or_else(missing)?)?;
-        }
-        comparisons.push(comparison);
-    }
-    Ok(comparisons)
+        })?;
+        let left = Left { bytes: &buffer.bytes, written: Some(&buffer.written), initial: None };
+        compare_output(references, case, at, left).map(|(comparison, _)| comparison)
+    });
+    compared.collect()
 }
 
-fn record(summaries: &mut Vec<OutputSummary>, at: usize, case: &Case, comparison: &Comparison) {
+/// What a kernel left in an output; the fields are those of [`CompareRequest`].
+#[derive(Clone, Copy)]
+pub(super) struct Left<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) written: Option<&'a [u64]>,
+    pub(super) initial: Option<&'a [u8]>,
+}
+
+/// Compares the output at that place of the problem with what the case expects; one that is wrong
+/// only for want of slack is right. Also returns the expectation that decided.
+pub(super) fn compare_output<'a>(
+    references: &'a ReferenceSet,
+    case: &'a Case,
+    at: usize,
+    left: Left<'_>,
+) -> Result<(Comparison, &'a Expected), VerifyError> {
+    let problem = references.problem();
+    let missing = || VerifyError::MissingOutput {
+        device: "reference".to_owned(),
+        output: problem.outputs.get(at).map_or_else(|| at.to_string(), |one| one.name.clone()),
+    };
+    let output = problem.outputs.get(at).ok_or_else(missing)?;
+    let run = |expected: &Expected| {
+        compare(&CompareRequest {
+            output: &output.name,
+            dtype: output.dtype,
+            axes: &output.axes,
+            bytes: left.bytes,
+            written: left.written,
+            initial: left.initial,
+            expected,
+            tolerance: problem.tolerance,
+            inputs: Some(&case.inputs_used),
+        })
+    };
+    let expected = case.expected.get(at).ok_or_else(missing)?;
+    let comparison = run(expected)?;
+    if comparison.mismatch.is_some()
+        && let Some(tolerant) = references.tolerant(case)?
+    {
+        let expected = tolerant.get(at).ok_or_else(missing)?;
+        return Ok((run(expected)?, expected));
+    }
+    Ok((comparison, expected))
+}
+
+/// Adds a case's comparison to the output's summary.
+pub(super) fn record(
+    summaries: &mut Vec<OutputSummary>,
+    at: usize,
+    case: &Case,
+    comparison: &Comparison,
+) {
     if summaries.len() <= at {
         summaries.push(OutputSummary {
             output: comparison.output.clone(),

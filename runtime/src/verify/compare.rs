@@ -233,7 +233,7 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    fn new(request: &'a CompareRequest<'a>) -> Self {
+    pub(super) fn new(request: &'a CompareRequest<'a>) -> Self {
         let size = element_size(request.dtype);
         let written = WrittenElements::new(request.written, size);
         let everything = written.coverage(0, request.expected.values.len()) == Coverage::All;

@@ -8,6 +8,7 @@
 //! - [`case`]: inputs with their expected outputs, made once and shared.
 //! - [`mod@compare`]: an output against its reference, and the report of what differs where.
 //! - [`check`]: all of it together.
+//! - [`mod@judge`]: the same for what a GPU left in its memory, zones and inputs included.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -23,6 +24,7 @@ pub mod compare;
 mod diagnose;
 pub mod distribution;
 pub mod inputs;
+pub mod judge;
 pub mod problem;
 pub mod reference;
 mod region;
@@ -34,5 +36,6 @@ pub use case::{Case, ReferenceSet};
 pub use check::{Launch, OutputSummary, Verdict, VerifyError, VerifyOptions, verify};
 pub use compare::{CompareRequest, Comparison, Expected, ExpectedValues, compare};
 pub use distribution::Distribution;
+pub use judge::{Judgement, judge};
 pub use problem::{Problem, ScalarValue, TensorShape};
 pub use reference::{Reference, ReferenceError, ReferenceOptions};
