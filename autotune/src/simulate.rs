@@ -1,5 +1,9 @@
 //! Replays of recorded landscapes: how fast a strategy finds good candidates, without a device.
 
+use ridge_spec::outcome::Outcome;
+use ridge_spec::space::Candidate;
+use serde::Serialize;
+
 use crate::history::History;
 use crate::landscape::Landscape;
 use crate::prior::Prior;
@@ -8,6 +12,9 @@ use crate::strategy::Setup;
 
 /// A candidate this close to the optimum counts as found: at least this fraction of its speed.
 pub const CLOSE_FRACTION: f64 = 1.0 / 1.05;
+
+/// Numbers of evaluations at which strategies are compared.
+pub const CHECKPOINTS: [usize; 5] = [10, 25, 50, 100, 200];
 
 /// How a replay is run.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +57,7 @@ pub fn replay(landscape: &Landscape, entry: &StrategyEntry, seed: u64, replay: &
 }
 
 /// What several seeds of one strategy reached on one landscape after some number of evaluations.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Reached {
     /// Evaluations.
     pub evaluations: usize,
@@ -117,12 +124,22 @@ pub fn random_baseline(landscape: &Landscape, n_max: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The score of the autotuning community's methodology, over evaluations instead of seconds: the
-/// mean of `(baseline - found) / (baseline - optimum)` up to the number of evaluations at which
-/// random search is expected to be 95 % of the way from the median to the optimum. 0 is random
-/// search, 1 the optimum at once. `None` where the curves are shorter than that, or random search
-/// is there at once.
-pub fn community_score(landscape: &Landscape, curves: &[Curve]) -> Option<f64> {
+/// The score of the autotuning community's methodology, over evaluations instead of seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CommunityScore {
+    /// The mean of `(baseline - found) / (baseline - optimum)`: 0 is random search, 1 the optimum
+    /// at once.
+    pub score: f64,
+    /// Evaluations over which it is the mean.
+    pub evaluations: usize,
+    /// Whether these are all that the methodology asks for: up to where random search is expected
+    /// to be 95 % of the way from the median to the optimum. They are fewer where the replay was
+    /// shorter.
+    pub complete: bool,
+}
+
+/// Scores the curves of several seeds; `None` where there are none.
+pub fn community_score(landscape: &Landscape, curves: &[Curve]) -> Option<CommunityScore> {
     let longest = curves.iter().map(Vec::len).min()?;
     let baseline = random_baseline(landscape, landscape.space().len());
     let mut times: Vec<u64> = landscape.times_ns().collect();
@@ -130,13 +147,11 @@ pub fn community_score(landscape: &Landscape, curves: &[Curve]) -> Option<f64> {
     let median = *times.get(times.len() / 2)? as f64;
     let optimum = landscape.optimum_ns() as f64;
     let target = optimum + 0.05 * (median - optimum);
-    let budget = baseline.iter().position(|&time| time <= target)? + 1;
-    if budget > longest {
-        return None;
-    }
+    let whole = baseline.iter().position(|&time| time <= target)? + 1;
+    let evaluations = whole.min(longest);
     let slowest = *times.last()? as f64;
     let mut score = 0.0;
-    for (place, &random) in baseline.iter().enumerate().take(budget) {
+    for (place, &random) in baseline.iter().enumerate().take(evaluations) {
         let found = curves
             .iter()
             .map(|curve| if curve[place] > 0.0 { optimum / curve[place] } else { slowest })
@@ -144,7 +159,85 @@ pub fn community_score(landscape: &Landscape, curves: &[Curve]) -> Option<f64> {
             / curves.len() as f64;
         score += if random > optimum { (random - found) / (random - optimum) } else { 0.0 };
     }
-    Some(score / budget as f64)
+    let score = score / evaluations.max(1) as f64;
+    Some(CommunityScore { score, evaluations, complete: evaluations == whole })
+}
+
+/// What a strategy did on one landscape, or on average over several.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Performance {
+    /// What it reached at each of [`CHECKPOINTS`] up to the budget.
+    pub reached: Vec<Reached>,
+    /// The community's score.
+    pub community: Option<CommunityScore>,
+    /// The mean over evaluations of the fraction of the optimum: the area under the curve.
+    pub area: f64,
+    /// The median over seeds of the fraction of the optimum after 1, 2, … evaluations.
+    pub curve: Curve,
+}
+
+impl Performance {
+    /// Summarises the curves of several seeds on one landscape.
+    pub fn new(landscape: &Landscape, curves: &[Curve]) -> Self {
+        let length = curves.iter().map(Vec::len).min().unwrap_or(0);
+        let at = |evaluations| reached(curves, evaluations);
+        let curve: Curve = (1..=length).filter_map(at).map(|reached| reached.fraction).collect();
+        Self {
+            reached: CHECKPOINTS.into_iter().filter_map(at).collect(),
+            community: community_score(landscape, curves),
+            area: curve.iter().sum::<f64>() / length.max(1) as f64,
+            curve,
+        }
+    }
+
+    /// The mean over landscapes; `None` without any.
+    pub fn mean(all: &[Self]) -> Option<Self> {
+        let n = all.len() as f64;
+        let length = all.iter().map(|one| one.curve.len()).min()?;
+        let checkpoints = all.iter().map(|one| one.reached.len()).min()?;
+        let over =
+            |place: usize| -> Vec<Reached> { all.iter().map(|one| one.reached[place]).collect() };
+        let scores: Vec<CommunityScore> = all.iter().filter_map(|one| one.community).collect();
+        Some(Self {
+            reached: (0..checkpoints).filter_map(|place| mean(&over(place))).collect(),
+            community: (!scores.is_empty()).then(|| CommunityScore {
+                score: scores.iter().map(|one| one.score).sum::<f64>() / scores.len() as f64,
+                evaluations: scores.iter().map(|one| one.evaluations).max().unwrap_or(0),
+                complete: scores.iter().all(|one| one.complete),
+            }),
+            area: all.iter().map(|one| one.area).sum::<f64>() / n,
+            curve: (0..length)
+                .map(|place| all.iter().map(|one| one.curve[place]).sum::<f64>() / n)
+                .collect(),
+        })
+    }
+}
+
+/// The first `n` evaluations of one strategy with one seed, as the log that a campaign there would
+/// have left.
+pub fn log(
+    landscape: &Landscape,
+    entry: &StrategyEntry,
+    seed: u64,
+    n: usize,
+) -> Vec<(Candidate, Outcome)> {
+    let mut strategy = (entry.build)(Setup { seed, prior: None });
+    let mut history = History::new();
+    while history.len() < n {
+        let batch = strategy.propose(landscape.space(), &history, 1);
+        if batch.is_empty() {
+            break;
+        }
+        for candidate in batch {
+            history.push(candidate, landscape.outcome(candidate).clone());
+        }
+    }
+    history
+        .iter()
+        .map(|evaluation| {
+            (landscape.space().candidate(evaluation.candidate), evaluation.outcome.clone())
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -206,9 +299,35 @@ mod tests {
         let curves: Vec<Curve> = (0..200)
             .map(|seed| replay(&landscape, find("random").unwrap(), seed, &settings))
             .collect();
-        let score = community_score(&landscape, &curves).unwrap();
-        assert!(score.abs() < 0.1, "{score}");
+        let random = community_score(&landscape, &curves).unwrap();
+        assert!(random.complete && random.score.abs() < 0.1, "{random:?}");
         let oracle = community_score(&landscape, &[vec![1.0; 100]]).unwrap();
-        assert!((oracle - 1.0).abs() < 1e-12);
+        assert!((oracle.score - 1.0).abs() < 1e-12);
+        let short = community_score(&landscape, &[vec![1.0; 3]]).unwrap();
+        assert!(!short.complete && short.evaluations == 3);
+    }
+
+    #[test]
+    fn performances_average_over_landscapes() {
+        let landscape = line(&[400, 200, 100, 300]);
+        let rising: Curve = (1..=30).map(|at| f64::from(at) / 30.0).collect();
+        let one = Performance::new(&landscape, &[rising]);
+        let other = Performance::new(&landscape, &[vec![1.0; 25], vec![1.0; 40]]);
+        let both = Performance::mean(&[one.clone(), other]).unwrap();
+        assert_eq!(one.reached.iter().map(|at| at.evaluations).collect::<Vec<_>>(), [10, 25]);
+        assert_eq!((both.reached.len(), both.curve.len()), (2, 25));
+        assert!((both.reached[1].fraction - (25.0 / 30.0 + 1.0) / 2.0).abs() < 1e-12);
+        assert!((one.area - 31.0 / 60.0).abs() < 1e-12);
+        assert_eq!(Performance::mean(&[]), None);
+    }
+
+    #[test]
+    fn a_log_is_what_the_replay_saw() {
+        let landscape = line(&[400, 200, 100, 300]);
+        let log = log(&landscape, find("exhaustive").unwrap(), 0, 3);
+        let times: Vec<u64> = log.iter().filter_map(|(_, outcome)| outcome.time_ns()).collect();
+        assert_eq!(times, [400, 200, 100]);
+        assert_eq!(log[2].0.to_string(), "x=2");
+        assert_eq!(super::log(&landscape, find("random").unwrap(), 0, 30).len(), 4);
     }
 }

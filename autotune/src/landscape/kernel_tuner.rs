@@ -16,7 +16,7 @@ use ridge_spec::outcome::Outcome;
 use serde::Deserialize;
 
 use super::json::{self, Outline};
-use super::{Axes, Landscape, Reading, Title, failure, located, milliseconds, plain, value};
+use super::{Axes, Landscape, Reading, Title, failure, located, milliseconds, value};
 
 /// Times from which on old files mean a failure, milliseconds.
 const FAILED_MS: f64 = 1e20;
@@ -63,12 +63,7 @@ pub(super) fn parse(file: &str, text: &str, outline: &Outline) -> Result<Reading
         let outcome = outcome(entry).ok_or_else(|| refuse("has no time and no failure"))?;
         points.push((indices, outcome));
     }
-    let title = Title {
-        kernel: wire.kernel_name,
-        device: wire.device_name,
-        workload: plain(&wire.problem_size),
-        suspect: None,
-    };
+    let title = Title::foreign(wire.kernel_name, wire.device_name, &wire.problem_size);
     let landscape = Landscape::new(title, axes.finish(), points).map_err(|error| {
         located(error, json::place(file, text, text.find("\"cache\"").unwrap_or(0)))
     })?;

@@ -21,13 +21,15 @@ use ridge_spec::expression::Value;
 use ridge_spec::outcome::{Outcome, Phase, Rejection, Samples};
 use ridge_spec::space::{Candidate, LegalSpace, Parameter};
 
+use crate::prior::Place;
+
 /// A measured tuning space.
 #[derive(Clone, Debug)]
 pub struct Landscape {
     /// The kernel's name.
     pub kernel: String,
-    /// The device's name.
-    pub device: String,
+    /// Where and on what it was measured, as far as the file says.
+    pub place: Place,
     /// What it was measured on, as text; empty where the file does not say.
     pub workload: String,
     /// Why its times are doubted by whoever published them, where they are.
@@ -43,8 +45,8 @@ pub struct Landscape {
 pub struct Title {
     /// The kernel's name.
     pub kernel: String,
-    /// The device's name.
-    pub device: String,
+    /// Where and on what it was measured.
+    pub place: Place,
     /// The workload, as text; may be empty.
     pub workload: String,
     /// Why its times are doubted, where they are.
@@ -138,8 +140,8 @@ impl Landscape {
             .filter_map(Outcome::time_ns)
             .min()
             .ok_or_else(|| Diagnostic::new("landscape.empty", "no point of it has a time"))?;
-        let Title { kernel, device, workload, suspect } = title;
-        Ok(Self { kernel, device, workload, suspect, space, outcomes, optimum_ns })
+        let Title { kernel, place, workload, suspect } = title;
+        Ok(Self { kernel, place, workload, suspect, space, outcomes, optimum_ns })
     }
 
     /// Its legal space.
@@ -168,7 +170,7 @@ impl Landscape {
 
 impl fmt::Display for Landscape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.kernel, self.device)?;
+        write!(f, "{} on {}", self.kernel, self.place.device)?;
         if !self.workload.is_empty() {
             write!(f, ", {}", self.workload)?;
         }
@@ -232,6 +234,23 @@ fn plain(recorded: &serde_json::Value) -> String {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" x "),
         other => other.to_string(),
+    }
+}
+
+impl Title {
+    /// The title of a landscape that others recorded: its problem size is one axis a number.
+    fn foreign(kernel: String, device: String, problem_size: &serde_json::Value) -> Self {
+        let sizes = match problem_size {
+            serde_json::Value::Array(sizes) => sizes.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let axes = sizes
+            .iter()
+            .enumerate()
+            .filter_map(|(place, size)| Some((format!("size{place}"), size.as_i64()?)))
+            .collect();
+        let place = Place { device, axes, ..Place::default() };
+        Self { kernel, place, workload: plain(problem_size), suspect: None }
     }
 }
 

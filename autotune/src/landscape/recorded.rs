@@ -87,12 +87,7 @@ pub fn parse(file: &str, text: &str) -> Result<Landscape, Diagnostic> {
         points.push(read);
     }
     let suspect = wire.suspect.filter(|reason| !reason.is_null()).map(|reason| plain(&reason));
-    let title = Title {
-        kernel: wire.kernel,
-        device: wire.device,
-        workload: plain(&wire.problem_size),
-        suspect,
-    };
+    let title = Title { suspect, ..Title::foreign(wire.kernel, wire.device, &wire.problem_size) };
     Landscape::new(title, parameters, points).map_err(|error| located(error, at_key("rows")))
 }
 

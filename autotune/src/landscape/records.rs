@@ -8,6 +8,7 @@ use ridge_spec::outcome::Outcome;
 use ridge_spec::record::{TuningRecord, read_log};
 
 use super::{Axes, Landscape, Reading, Title, json};
+use crate::prior::Place;
 
 /// Reads `records.jsonl`. Lines that are no records, records whose parameters are not those of
 /// their landscape's first, and landscapes in which nothing succeeded are warnings.
@@ -63,7 +64,7 @@ fn landscape(
     let first = group[0];
     let title = Title {
         kernel: first.kernel.clone(),
-        device: first.environment.device.clone(),
+        place: Place::of(first),
         workload: first.workload.to_string(),
         suspect: None,
     };
@@ -96,7 +97,7 @@ fn landscape(
             .collect();
         points.extend(indices.map(|indices| (indices, record.outcome.clone())));
     }
-    let name = format!("{} on {}", title.kernel, title.device);
+    let name = format!("{} on {}", title.kernel, title.place.device);
     Landscape::new(title, axes.finish(), points).map_err(|mut error| {
         error.message = format!("{name}: {}", error.message);
         error

@@ -100,7 +100,7 @@ pub fn parse(file: &str, text: &str) -> Result<Landscape, Diagnostic> {
     }
     let stem = file.rsplit(['/', '\\']).next().unwrap_or(file);
     let stem = stem.split('.').next().unwrap_or(stem).to_owned();
-    let title = Title { kernel: stem.clone(), device: stem, ..Title::default() };
+    let title = Title::foreign(stem.clone(), stem, &serde_json::Value::Null);
     Landscape::new(title, axes.finish(), points)
         .map_err(|error| located(error, at_key("\"results\"")))
 }
