@@ -22,6 +22,7 @@ use ridge_pipeline::tune::{self, TuneRequest};
 use ridge_runtime::device::{BlockSelection, Buffer, BufferContent, Device, Execution};
 use ridge_runtime::emulator::{Emulator, EmulatorOptions};
 use ridge_spec::counters::Counters;
+use ridge_spec::kernel::Role;
 use ridge_spec::space::Candidate;
 
 fn main() {
@@ -189,7 +190,15 @@ fn check() {
         let folder = kernel(path);
         let request = CheckRequest {
             choice: Choice::Default,
-            workloads: Vec::new(),
+            // The first workload to tune and those to verify: the others only differ in size.
+            workloads: folder
+                .spec
+                .workloads
+                .iter()
+                .enumerate()
+                .filter(|(place, workload)| *place == 0 || workload.role == Role::Verify)
+                .map(|(_, workload)| workload.name.clone())
+                .collect(),
             every_block: false,
             target: "h200".to_owned(),
             seed: 0,

@@ -172,6 +172,8 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
                                  : kHold == Hold::split   ? kWidest / 4 * (kVectorBytes / kWidth)
                                                           : 0;
     constexpr bool kCopies = kHold == Hold::shared || kHold == Hold::split;
+    // What is not held in registers is taken in turns of a few vectors, for short code.
+    constexpr int kUnroll = kInRegisters == 0 && kVectors > 8 ? 8 : kVectors;
     constexpr int kSharedVectors = kCopies ? kRowVectors - kInRegisters * kThreadsPerRow : 0;
 
     extern __shared__ __align__(16) unsigned char dynamic_shared[];
@@ -189,7 +191,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
     // Each thread copies the weights it will use itself, so that no barrier is needed for them.
     V held_weights[kWeights == Weights::early ? kVectors : 1];
     if constexpr (kWeights != Weights::late) {
-#pragma unroll
+#pragma unroll kUnroll
         for (int v = 0; v < kVectors; ++v) {
             const int at = v * kThreadsPerRow + threadIdx.x;
             if (!kRagged || at < kRowVectors) {
@@ -203,7 +205,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
 
     V held[kInRegisters == 0 ? 1 : kInRegisters];
     if constexpr (kCopies) {
-#pragma unroll
+#pragma unroll kUnroll
         for (int v = kInRegisters; v < kVectors; ++v) {
             const int at = v * kThreadsPerRow + threadIdx.x;
             if (row_exists && (!kRagged || at < kRowVectors)) {
@@ -211,7 +213,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
             }
         }
     }
-#pragma unroll
+#pragma unroll kUnroll
     for (int v = 0; v < kInRegisters; ++v) {
         const int at = v * kThreadsPerRow + threadIdx.x;
         if (row_exists && (!kRagged || at < kRowVectors)) held[v] = V::load(source + at);
@@ -224,7 +226,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
 
     // Four sums, so that the additions of one vector do not wait for each other.
     float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-#pragma unroll
+#pragma unroll kUnroll
     for (int v = 0; v < kVectors; ++v) {
         const int at = v * kThreadsPerRow + threadIdx.x;
         if (row_exists && (!kRagged || at < kRowVectors)) {
@@ -241,7 +243,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
     if constexpr (kWeights == Weights::async && !kCopies) wait_for_copies();
 
     W* target = reinterpret_cast<W*>(y) + size_t(row) * kRowVectors;
-#pragma unroll
+#pragma unroll kUnroll
     for (int v = 0; v < kVectors; ++v) {
         const int at = v * kThreadsPerRow + threadIdx.x;
         if (row_exists && (!kRagged || at < kRowVectors)) {

@@ -172,6 +172,8 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
                                  : kHold == Hold::split   ? kWidest / 4 * (kVectorBytes / kWidth)
                                                           : 0;
     constexpr bool kCopies = kHold == Hold::shared || kHold == Hold::split;
+    // What is not held in registers is taken in turns of a few vectors, for short code.
+    constexpr int kUnroll = kInRegisters == 0 && kVectors > 8 ? 8 : kVectors;
     constexpr int kSharedVectors = kCopies ? kRowVectors - kInRegisters * kThreadsPerRow : 0;
     // Exponentials that are kept instead of the values they were made from.
     constexpr bool kKeeps = kHold == Hold::registers && kAlgorithm == Algorithm::online;
@@ -193,13 +195,13 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
 
     V held[kInRegisters == 0 ? 1 : kInRegisters];
     if constexpr (kCopies) {
-#pragma unroll
+#pragma unroll kUnroll
         for (int v = kInRegisters; v < kVectors; ++v) {
             const int at = v * kThreadsPerRow + threadIdx.x;
             if (exists(v)) copy_async<kWidth>(row_shared + at - kInRegisters * kThreadsPerRow, source + at);
         }
     }
-#pragma unroll
+#pragma unroll kUnroll
     for (int v = 0; v < kInRegisters; ++v) {
         if (exists(v)) held[v] = V::load(source + v * kThreadsPerRow + threadIdx.x);
     }
@@ -216,10 +218,10 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
     float parts[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     float kept[kKeeps ? kVectors : 1][kValues];
     constexpr int kStep = kHold == Hold::reread ? 1 : kVectors;
-#pragma unroll
+#pragma unroll kUnroll
     for (int first = 0; first < kVectors; first += kStep) {
         float step_maximum = maximum;
-#pragma unroll
+#pragma unroll kUnroll
         for (int v = first; v < first + kStep; ++v) {
             if (exists(v)) {
                 float values[kValues];
@@ -235,7 +237,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
 #pragma unroll
                 for (int i = 0; i < 4; ++i) parts[i] *= factor;
             }
-#pragma unroll
+#pragma unroll kUnroll
             for (int v = first; v < first + kStep; ++v) {
                 if (exists(v)) {
                     float values[kValues];
@@ -273,7 +275,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
         }
     }
     if constexpr (kAlgorithm == Algorithm::two_sweeps) {
-#pragma unroll
+#pragma unroll kUnroll
         for (int v = 0; v < kVectors; ++v) {
             if (exists(v)) {
                 float values[kValues];
@@ -295,7 +297,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
     // Kept exponentials are of the thread's own maximum.
     const float scale = (kKeeps ? exponential(own_maximum, maximum) : 1.0f) / sum;
     W* target = reinterpret_cast<W*>(y) + size_t(row) * kRowVectors;
-#pragma unroll
+#pragma unroll kUnroll
     for (int v = 0; v < kVectors; ++v) {
         if (exists(v)) {
             float values[kValues];
