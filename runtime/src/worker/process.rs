@@ -34,6 +34,9 @@ const WORDS_BYTES_MAX: usize = 2048;
 /// Time that a worker without output has to end by itself, and its last words to arrive.
 const LAST_MOMENTS: Duration = Duration::from_millis(300);
 
+/// How often it is looked at whether a worker that says nothing lives.
+const LIFE_POLL: Duration = Duration::from_millis(100);
+
 /// Time that a killed process has to go: a driver that takes a context down takes seconds.
 const KILL_LIMIT: Duration = Duration::from_secs(30);
 
@@ -190,11 +193,22 @@ impl Process {
     }
 
     fn line(&mut self, since: Instant, limit: Duration) -> Result<Vec<u8>, Failure> {
-        match self.lines.recv_timeout(limit.saturating_sub(since.elapsed())) {
-            Ok(Line::Text(line)) => Ok(line),
-            Ok(Line::TooLong) => Err(self.nonsense("answered without end")),
-            Err(RecvTimeoutError::Timeout) => Err(Failure::TimedOut),
-            Err(RecvTimeoutError::Disconnected) => Err(self.post_mortem()),
+        let mut has_ended = false;
+        loop {
+            let left = limit.saturating_sub(since.elapsed());
+            match self.lines.recv_timeout(left.min(LIFE_POLL)) {
+                Ok(Line::Text(line)) => return Ok(line),
+                Ok(Line::TooLong) => return Err(self.nonsense("answered without end")),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.post_mortem()),
+                // What it said last has been read by now, even if others hold its output open.
+                Err(RecvTimeoutError::Timeout) if has_ended => return Err(self.post_mortem()),
+                Err(RecvTimeoutError::Timeout) if left <= LIFE_POLL => {
+                    return Err(Failure::TimedOut);
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    has_ended = !matches!(self.child.try_wait(), Ok(None));
+                }
+            }
         }
     }
 
