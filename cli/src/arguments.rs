@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::simulate::SimulateArguments;
+
 /// Compile, check, tune and publish CUDA kernels, with or without a GPU.
 #[derive(Debug, Parser)]
 #[command(name = "ridge", version, max_term_width = 100)]
@@ -60,6 +62,17 @@ pub(crate) enum Command {
         /// Folder of the campaign.
         dir: PathBuf,
     },
+    /// Replay recorded landscapes against search strategies, and say which one did best.
+    ///
+    /// Landscapes are whole tuning spaces that somebody measured. Every strategy searches each of
+    /// them several times without a device; the answer is how near the optimum it came after 10,
+    /// 25, 50, 100 and 200 evaluations.
+    /// Exit status 0: replayed; 2: no answer.
+    #[command(after_help = "Examples:
+  ridge simulate ridge-out/rmsnorm-h200/records.jsonl
+  ridge simulate landscapes/ --strategy portfolio,descent --budget 100 --out curves.html
+  ridge simulate landscapes/ --prior landscapes/ --strategy portfolio,surrogate")]
+    Simulate(SimulateArguments),
     /// Compile requests from stdin, one JSON object a line.
     #[command(hide = true)]
     CompileWorker,

@@ -84,6 +84,11 @@ impl Observer for Progress {
                 "finalists on every workload {wide_bar} {pos}/{len}",
             ),
             Event::FinalDone { n_done } => self.with(|bar| bar.set_position(n_done as u64)),
+            Event::Counted { what, n_done: 0, n_total } => {
+                self.replace(Some(n_total as u64), "{prefix} {wide_bar} {pos}/{len} {eta}");
+                self.with(|bar| bar.set_prefix(what.to_owned()));
+            }
+            Event::Counted { .. } => self.with(|bar| bar.inc(1)),
             Event::SearchEnded => self.with(ProgressBar::finish_and_clear),
             Event::Warning(warning) => {
                 let paint = Paint::new(environment::stderr_colour());

@@ -50,6 +50,15 @@ pub enum Event<'a> {
     },
     /// A workload's search is over.
     SearchEnded,
+    /// Some of many alike pieces of work are done.
+    Counted {
+        /// What they are, in the plural.
+        what: &'a str,
+        /// How many are done: 0 where the work begins, then one more with each event, in any order.
+        n_done: usize,
+        /// How many there are.
+        n_total: usize,
+    },
     /// Something to know that stops nothing: a line of the log that is no record, say.
     Warning(&'a Diagnostic),
 }

@@ -1,4 +1,4 @@
-//! Wires compiler, runtime and autotuner into jobs: check, tune, doctor, report.
+//! Wires compiler, runtime and autotuner into jobs: check, tune, doctor, report, simulate.
 //!
 //! **Invariant:** nothing here prints; jobs answer values and tell an [`event::Observer`] what
 //! happens.
@@ -15,6 +15,7 @@ pub mod event;
 pub mod folder;
 pub mod report;
 pub mod setup;
+pub mod simulate;
 pub mod storage;
 mod trials;
 pub mod tune;

@@ -88,7 +88,7 @@ pub(super) fn place(file: &str, text: &str, at: usize) -> SourceLocation {
     let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     let column = text[start..at].chars().count();
-    let skipped = if column > SHOWN / 2 { column - SHOWN / 2 } else { 0 };
+    let skipped = column.saturating_sub(SHOWN / 2);
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let shown: String = line.chars().skip(skipped).take(SHOWN).map(clean).collect();
     SourceLocation {

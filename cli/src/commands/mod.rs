@@ -3,6 +3,7 @@
 mod check;
 mod doctor;
 mod report;
+pub(crate) mod simulate;
 mod tune;
 
 use crate::arguments::{Arguments, Command};
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
         Command::Doctor => doctor::run(&setup, format),
         Command::Check(flags) => check::run(&setup, flags, format),
         Command::Tune(flags) => tune::run(&setup, flags, format),
+        Command::Simulate(flags) => simulate::run(flags, format),
         Command::Report { .. } | Command::CompileWorker => Ok(Answer::Yes),
     }
 }

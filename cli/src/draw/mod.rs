@@ -4,5 +4,6 @@ pub(crate) mod check;
 pub(crate) mod diagnostic;
 mod mismatch;
 pub(crate) mod paint;
+pub(crate) mod simulate;
 pub(crate) mod time;
 pub(crate) mod tune;

@@ -1,0 +1,65 @@
+//! `ridge simulate`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use ridge_pipeline::simulate::{self, SimulateRequest};
+
+use crate::arguments::Format;
+use crate::draw::paint::Paint;
+use crate::progress::Progress;
+use crate::{Answer, draw, environment, output};
+
+/// Flags of `simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArguments {
+    /// Landscapes, or folders of them: recorded JSON, Kernel Tuner's cache files, T4 results, and
+    /// the `records.jsonl` of campaigns; each may be gzipped.
+    #[arg(required = true)]
+    landscapes: Vec<PathBuf>,
+    /// Strategies to compare, or `all`; random search is always among them.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "all")]
+    strategy: Vec<String>,
+    /// Evaluations of each replay.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    budget: u32,
+    /// Replays of each strategy on each landscape, with the seeds 0, 1, ….
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    seeds: u32,
+    /// Candidates asked for at once, as where that many are compiled in parallel.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    /// Landscapes whose campaigns, of 200 evaluations, are the priors of those of the same kernel
+    /// on other devices and workloads; naming LANDSCAPE again leaves out each one's own.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    prior: Vec<PathBuf>,
+    /// Draw the convergence curves: one `.svg`, or an `.html` with every landscape.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print every landscape's rows, not only the means.
+    #[arg(long)]
+    each: bool,
+}
+
+pub(crate) fn run(flags: &SimulateArguments, format: Format) -> anyhow::Result<Answer> {
+    let request = SimulateRequest {
+        landscapes: flags.landscapes.clone(),
+        strategies: flags.strategy.clone(),
+        budget: flags.budget as usize,
+        seeds: u64::from(flags.seeds),
+        batch: flags.batch as usize,
+        priors: flags.prior.clone(),
+        plot: flags.out.clone(),
+    };
+    let progress = Progress::new();
+    let answer = simulate::run(&request, &progress)?;
+    drop(progress);
+    match format {
+        Format::Json => output::json(&answer)?,
+        Format::Text => {
+            let paint = Paint::new(environment::stdout_colour());
+            output::text(&draw::simulate::answer(&paint, &answer, flags.each));
+        }
+    }
+    Ok(Answer::Yes)
+}
