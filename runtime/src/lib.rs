@@ -5,6 +5,7 @@
 //! Start at [`device::Device`].
 
 pub mod conformance;
+pub mod cuda;
 pub mod device;
 pub mod emulator;
 pub mod measure;

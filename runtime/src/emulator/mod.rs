@@ -18,3 +18,4 @@ mod tests;
 
 pub use decode::{SupportedForm, supported_ptx, supported_ptx_markdown};
 pub use device::{Emulator, EmulatorOptions};
+pub(crate) use report::{sort as sort_findings, unwritten as unwritten_output};

@@ -113,7 +113,7 @@ pub(super) fn unsupported(refused: &Refused) -> Finding {
 }
 
 /// The output elements that no thread wrote, where there are any.
-pub(super) fn unwritten(buffer: &Buffer, output: &OutputBuffer) -> Option<Finding> {
+pub(crate) fn unwritten(buffer: &Buffer, output: &OutputBuffer) -> Option<Finding> {
     if !matches!(buffer.content, BufferContent::Output { .. }) {
         return None;
     }
@@ -149,7 +149,7 @@ pub(super) fn unwritten(buffer: &Buffer, output: &OutputBuffer) -> Option<Findin
 }
 
 /// Findings in the order a reader wants them: what explains others first.
-pub(super) fn sort(findings: &mut [Finding]) {
+pub(crate) fn sort(findings: &mut [Finding]) {
     let rank = |kind: FindingKind| match kind {
         FindingKind::Unsupported => 0,
         FindingKind::Trap => 1,
