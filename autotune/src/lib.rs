@@ -5,10 +5,12 @@
 //!
 //! Start at [`strategy::Strategy`] and [`cost::predict`].
 
+pub mod budget;
 pub mod cost;
 pub mod history;
 pub mod landscape;
 pub mod prior;
+pub mod racing;
 pub mod simulate;
 pub mod strategies;
 pub mod strategy;

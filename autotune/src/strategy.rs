@@ -18,6 +18,13 @@ pub trait Strategy: Send {
     /// `space` is the same at every call, and `history` holds the outcome of everything proposed
     /// before; it may hold more.
     fn propose(&mut self, space: &LegalSpace, history: &History, n_max: usize) -> Vec<usize>;
+
+    /// What the last proposal was expected to gain: the largest of its candidates' expected
+    /// improvements, as a fraction of the best time. `None` where the strategy does not know, as
+    /// before it has seen enough, and always for strategies without a model.
+    fn expected_gain(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// What a strategy is made with.
