@@ -79,13 +79,19 @@ template <typename T, int kBytes> struct Vector {
 #pragma unroll
         for (int i = 0; i < kWords; ++i) Format<T>::unpack(words[i], values + i * Format<T>::kElements);
     }
-    static __device__ __forceinline__ void store(W* to, const float* values) {
+    static __device__ __forceinline__ Vector pack(const float* values) {
+        Vector vector;
+#pragma unroll
+        for (int i = 0; i < kWords; ++i) vector.words[i] = Format<T>::pack(values + i * Format<T>::kElements);
+        return vector;
+    }
+    __device__ __forceinline__ void store(W* to) const {
         union {
             W whole;
             unsigned words[kWords];
         } bits;
 #pragma unroll
-        for (int i = 0; i < kWords; ++i) bits.words[i] = Format<T>::pack(values + i * Format<T>::kElements);
+        for (int i = 0; i < kWords; ++i) bits.words[i] = words[i];
         *to = bits.whole;
     }
 };
@@ -254,7 +260,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock,
             if constexpr (kWeights == Weights::late) V::load(weights + at).unpack(factors);
 #pragma unroll
             for (int i = 0; i < kElements; ++i) values[i] = values[i] * scale * factors[i];
-            V::store(target + at, values);
+            V::pack(values).store(target + at);
         }
     }
 }

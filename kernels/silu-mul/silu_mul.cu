@@ -77,13 +77,19 @@ template <typename T, int kBytes> struct Vector {
 #pragma unroll
         for (int i = 0; i < kWords; ++i) Format<T>::unpack(words[i], values + i * Format<T>::kElements);
     }
-    static __device__ __forceinline__ void store(W* to, const float* values) {
+    static __device__ __forceinline__ Vector pack(const float* values) {
+        Vector vector;
+#pragma unroll
+        for (int i = 0; i < kWords; ++i) vector.words[i] = Format<T>::pack(values + i * Format<T>::kElements);
+        return vector;
+    }
+    __device__ __forceinline__ void store(W* to) const {
         union {
             W whole;
             unsigned words[kWords];
         } bits;
 #pragma unroll
-        for (int i = 0; i < kWords; ++i) bits.words[i] = Format<T>::pack(values + i * Format<T>::kElements);
+        for (int i = 0; i < kWords; ++i) bits.words[i] = words[i];
         *to = bits.whole;
     }
 };
@@ -149,7 +155,7 @@ __global__ void __launch_bounds__(kThreads, kResidentWarps == 0 ? 1 : kResidentW
             u[v].unpack(values);
 #pragma unroll
             for (int i = 0; i < kElements; ++i) values[i] *= silu<kDivision>(gate_values[i]);
-            V::store(target + at, values);
+            V::pack(values).store(target + at);
         }
     }
 }
