@@ -5,7 +5,8 @@
 
 Needs torch; compares with Liger and QuACK where they can be imported. Writes `PREFIX.md` and `PREFIX.json`.
 Every contender's outputs are compared with a double-precision reference before they are timed, ours on every
-set again afterwards; who is wrong is left out by name. `--self-test` tries all that needs no GPU.
+set again afterwards; who is wrong is left out by name. A long comparison may be run in parts, by operation
+or shape, and put together by `--merge PART.json …`. `--self-test` tries all that needs no GPU.
 """
 
 import argparse
@@ -37,6 +38,7 @@ def parse(arguments):
     parser.add_argument("--seed", type=int, default=None, help="default: drawn from the clock")
     parser.add_argument("--out", default="peers", metavar="PREFIX")
     parser.add_argument("--only-tuned", action="store_true", help="leave out shapes that no campaign covers")
+    parser.add_argument("--merge", nargs="+", metavar="JSON", help="make one table of earlier runs' results")
     parser.add_argument("--self-test", action="store_true")
     options = parser.parse_args(arguments)
     if options.rounds < 1:
@@ -200,6 +202,8 @@ def main(arguments):
         import self_test
 
         return self_test.run()
+    if options.merge:
+        return merge(options)
     try:
         import torch
     except ImportError:
@@ -243,6 +247,20 @@ def main(arguments):
             torch.cuda.empty_cache()
     for name, reason in result["missing"].items():
         print(f"not there: {name}: {reason}", file=sys.stderr)
+    return 0
+
+
+def merge(options):
+    """Writes one result of several: cells in the order given, of one device."""
+    try:
+        results = [json.loads(pathlib.Path(path).read_text()) for path in options.merge]
+        devices = {result["about"]["device"] for result in results}
+        if len(devices) != 1:
+            raise ValueError(f"results of several devices: {', '.join(sorted(devices))}")
+        write(options.out, table.merged(results))
+    except (OSError, ValueError, KeyError) as error:
+        print(f"--merge: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

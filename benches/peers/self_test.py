@@ -136,6 +136,10 @@ def _check_table():
     widths = {row.count("|") for row in text.splitlines() if row.startswith("|")}
     assert len(widths) == 1, widths
     assert "torch 5.00" in table.line(result["cells"][1])
+    other = {**result, "cells": [{**result["cells"][0], "rows": 9}], "contenders": ["copy", "liger"]}
+    whole = table.merged([result, other])
+    assert [cell["rows"] for cell in whole["cells"]] == [1, 9], whole
+    assert "rmsnorm (9, 2)" in table.markdown(whole) and whole["contenders"].count("copy") == 1
 
 
 def _check_arguments():

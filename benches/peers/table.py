@@ -83,6 +83,19 @@ def markdown(result):
     return "\n".join(lines) + "\n"
 
 
+def merged(results):
+    """One result with the cells of all; of a cell that is there twice, the later."""
+    whole = {**results[0], "about": dict(results[0]["about"]), "contenders": [], "missing": {}}
+    cells = {}
+    for result in results:
+        whole["contenders"] += [name for name in result["contenders"] if name not in whole["contenders"]]
+        whole["missing"].update(result["missing"])
+        cells.update({(cell["operation"], cell["rows"], cell["cols"]): cell for cell in result["cells"]})
+    dates = sorted({result["about"]["date"] for result in results})
+    whole["about"]["date"] = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return {**whole, "cells": list(cells.values())}
+
+
 def _summary(result):
     cells = [cell["samples"] for cell in result["cells"]]
     lines = []
