@@ -6,13 +6,11 @@ Both tune exhaustively and verify every candidate; then both winners are measure
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,9 +22,18 @@ REPOSITORY = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "peers")]
 
 import campaigns  # noqa: E402 (from ../peers)
+import report  # noqa: E402
 import tuner  # noqa: E402
+from report import label  # noqa: E402
 
-CPP_TYPES = {"bf16": "__nv_bfloat16", "f16": "__half", "f32": "float", "f64": "double", "i32": "int", "i64": "long long"}
+CPP_TYPES = {
+    "bf16": "__nv_bfloat16",
+    "f16": "__half",
+    "f32": "float",
+    "f64": "double",
+    "i32": "int",
+    "i64": "long long",
+}
 RESTARTS_MAX = 32
 
 
@@ -39,7 +46,14 @@ def main():
     folder = restrict(arguments.kernel, arguments.space, work)
     spec = tomllib.loads((folder / "kernel.toml").read_text())
     workload = find_workload(spec, arguments.workload)
-    answer = {"schema": 1, "kernel": spec["kernel"]["name"], "workload": workload, "space": arguments.space, "seed": arguments.seed, "device": device_name()}
+    answer = {
+        "schema": 1,
+        "kernel": spec["kernel"]["name"],
+        "workload": workload,
+        "space": arguments.space,
+        "seed": arguments.seed,
+        "device": device_name(),
+    }
     save = lambda: (arguments.out / "comparison.json").write_text(json.dumps(answer, indent=1) + "\n")
     answer["ridge"], records, campaign = run_ridge(arguments, folder, workload, work)
     save()
@@ -48,9 +62,12 @@ def main():
     answer["kernel_tuner"] = run_kernel_tuner(arguments, job, work / "kernel_tuner")
     save()
     if not arguments.no_remeasure:
-        answer["remeasured"] = remeasure(arguments, job, spec, folder, answer, records, campaign)
+        import winners
+
+        plans = winners.contenders(folder, answer, records, campaign)
+        answer["remeasured"] = winners.remeasure(job, plans, arguments.rounds)
     save()
-    text = report(answer)
+    text = report.report(answer)
     (arguments.out / "comparison.md").write_text(text)
     print(text)
     shutil.rmtree(work, ignore_errors=True)
@@ -60,10 +77,20 @@ def main():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ridge", default="ridge", help="the `ridge` binary")
-    parser.add_argument("--ridge-flag", action="append", default=[], help="one more flag for `ridge tune`, such as --threads=16")
-    parser.add_argument("--kernel", type=pathlib.Path, default=REPOSITORY / "kernels" / "rmsnorm", help="the kernel's folder")
+    parser.add_argument(
+        "--ridge-flag", action="append", default=[], help="one more flag for `ridge tune`, such as --threads=16"
+    )
+    parser.add_argument(
+        "--kernel", type=pathlib.Path, default=REPOSITORY / "kernels" / "rmsnorm", help="the kernel's folder"
+    )
     parser.add_argument("--workload", help="name of the workload [default: the first to tune]")
-    parser.add_argument("--space", action="append", default=[], metavar="NAME=V,V", help="tune only these values of a parameter, on both sides")
+    parser.add_argument(
+        "--space",
+        action="append",
+        default=[],
+        metavar="NAME=V,V",
+        help="tune only these values of a parameter, on both sides",
+    )
     parser.add_argument("--device", default="cuda:0", help="Ridge's device; Kernel Tuner takes device 0")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kernel-tuner-limit", type=float, metavar="S", help="stop Kernel Tuner after that time")
@@ -87,7 +114,12 @@ def restrict(kernel, space, work):
         if known is None:
             raise SystemExit(f"`{name}` is no parameter of `{kernel}`")
         kept = [value for value in known if str(value) in values.split(",")]
-        parameters, n = re.subn(rf"(?m)^{re.escape(name)}\s*=.*$", lambda _, kept=kept, name=name: f"{name} = {json.dumps(kept)}", parameters, count=1)
+        parameters, n = re.subn(
+            rf"(?m)^{re.escape(name)}\s*=.*$",
+            lambda _, kept=kept, name=name: f"{name} = {json.dumps(kept)}",
+            parameters,
+            count=1,
+        )
         if n != 1 or not kept:
             raise SystemExit(f"`{one}` leaves no value, or its list is not on one line")
     path.write_text(head + "[space.parameters]" + parameters)
@@ -103,7 +135,9 @@ def find_workload(spec, name):
 
 def device_name():
     found = shutil.which("nvidia-smi")
-    run = found and subprocess.run([found, "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True)
+    run = found and subprocess.run(
+        [found, "--query-gpu=name,driver_version", "--format=csv,noheader"], capture_output=True, text=True
+    )
     return run.stdout.splitlines()[0].strip() if run and run.returncode == 0 and run.stdout else None
 
 
@@ -113,8 +147,24 @@ def device_name():
 def run_ridge(arguments, folder, workload, work):
     """A campaign over the whole space with an empty cache of candidates."""
     out, cache = work / "campaign", work / "cache"
-    command = [arguments.ridge, "tune", str(folder), "--workload", workload["name"], "--device", arguments.device, "--strategy", "exhaustive",
-               "--seed", str(arguments.seed), "--out", str(out), "--cache", str(cache), *arguments.ridge_flag]
+    command = [
+        arguments.ridge,
+        "tune",
+        str(folder),
+        "--workload",
+        workload["name"],
+        "--device",
+        arguments.device,
+        "--strategy",
+        "exhaustive",
+        "--seed",
+        str(arguments.seed),
+        "--out",
+        str(out),
+        "--cache",
+        str(cache),
+        *arguments.ridge_flag,
+    ]
     start = time.perf_counter()
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     seconds = time.perf_counter() - start
@@ -145,10 +195,6 @@ def run_ridge(arguments, folder, workload, work):
     return answer, records, campaign
 
 
-def label(candidate):
-    return ",".join(f"{name}={candidate[name]}" for name in sorted(candidate))
-
-
 # Kernel Tuner
 
 
@@ -174,7 +220,13 @@ def describe(spec, folder, workload, records, artifacts, arguments):
         elif declaration is not None:
             arguments_of.append({"name": name, "dtype": dtype(declaration), "value": declaration["default"]})
         else:
-            arguments_of.append({"name": name, "dtype": "i64" if sizes[at] == 8 else "i32", "value": campaigns.evaluate(name, {**types, **axes})})
+            arguments_of.append(
+                {
+                    "name": name,
+                    "dtype": "i64" if sizes[at] == 8 else "i32",
+                    "value": campaigns.evaluate(name, {**types, **axes}),
+                }
+            )
     fixed = {name: axes[name] for name, kind in spec["axes"].items() if kind == "specialized"}
     fixed |= {name: CPP_TYPES[one] for name, one in types.items()}
     entry = spec["kernel"]["entry"]
@@ -187,7 +239,8 @@ def describe(spec, folder, workload, records, artifacts, arguments):
         "kernel_name": entry,
         "source": (folder / spec["kernel"]["source"]).read_text(),
         "parameters": spec["space"]["parameters"],
-        "defines": {f"RIDGE_{name.upper()}": str(value) for name, value in fixed.items()} | {f"RIDGE_{name.upper()}": name for name in names},
+        "defines": {f"RIDGE_{name.upper()}": str(value) for name, value in fixed.items()}
+        | {f"RIDGE_{name.upper()}": name for name in names},
         "block": spec["launch"]["block"],
         "launches": list(launches.values()),
         "excluded": [],
@@ -212,7 +265,10 @@ def parameter_sizes(records, artifacts):
 def run_kernel_tuner(arguments, job, folder):
     """Kernel Tuner in a process of its own, begun again after each candidate that ends it."""
     folder.mkdir()
-    environment = os.environ | {"CUPY_CACHE_DIR": str(folder / "cupy"), "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))}
+    environment = os.environ | {
+        "CUPY_CACHE_DIR": str(folder / "cupy"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
+    }
     ended, in_tune, versions, stopped = [], 0.0, {}, False
     start = time.perf_counter()
     for _ in range(RESTARTS_MAX):
@@ -220,9 +276,17 @@ def run_kernel_tuner(arguments, job, folder):
         (folder / "current.json").unlink(missing_ok=True)
         (folder / "job.json").write_text(json.dumps(job))
         begun = time.perf_counter()
-        left = None if arguments.kernel_tuner_limit is None else max(1.0, arguments.kernel_tuner_limit - (begun - start))
+        left = (
+            None if arguments.kernel_tuner_limit is None else max(1.0, arguments.kernel_tuner_limit - (begun - start))
+        )
         with (folder / "output.log").open("w") as log:
-            process = subprocess.Popen([sys.executable, str(HERE / "tuner.py"), str(folder)], stdout=log, stderr=log, env=environment, cwd=folder)
+            process = subprocess.Popen(
+                [sys.executable, str(HERE / "tuner.py"), str(folder)],
+                stdout=log,
+                stderr=log,
+                env=environment,
+                cwd=folder,
+            )
             try:
                 status = process.wait(timeout=left)
             except subprocess.TimeoutExpired:
@@ -236,7 +300,13 @@ def run_kernel_tuner(arguments, job, folder):
             break
         current = json.loads((folder / "current.json").read_text()) if (folder / "current.json").exists() else None
         words = (folder / "output.log").read_text()[-1500:]
-        ended.append({"candidate": current, "error": last.get("error") or f"exit status {status}", "output": None if current else words})
+        ended.append(
+            {
+                "candidate": current,
+                "error": last.get("error") or f"exit status {status}",
+                "output": None if current else words,
+            }
+        )
         if current is None:
             break  # it did not get as far as a candidate: the next start would not either
         job["excluded"].append(current)
@@ -269,155 +339,6 @@ def summarise(job, cache, wrong, seconds, in_tune):
         "verify_s": total("verification_time"),
         "benchmark_s": total("benchmark_time"),
     }
-
-
-# The winners again
-
-
-def remeasure(arguments, job, spec, folder, answer, records, campaign):
-    """Both winners as their tool launches them, by one protocol. CUBINs are Ridge's: one compiler for both."""
-    import references
-    import torch
-    from driver import Driver, Function
-    from protocol import Clock, interleaved, n_calls, n_sets
-
-    plans = contenders(spec, folder, answer, records, campaign)
-    inputs, expected = references.problem(job)
-    bits = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
-
-    def put(name, one):
-        # NumPy has no bfloat16: its bits travel as integers.
-        plain = one.view("int16") if job["dtypes"][name] == "bf16" else one
-        return torch.from_numpy(plain).cuda().view(bits[job["dtypes"][name]])
-
-    first = {name: put(name, one) for name, one in inputs.items()}
-    outputs = {name: list(one.shape) for name, one in expected.items()}
-    size = sum(one.nbytes for one in first.values()) + sum(expected[name].size * first_size(job, name) for name in outputs)
-    clock = Clock(torch)
-    sets = n_sets(size, clock.l2_bytes)
-    driver = Driver()
-    tensors = []
-    for _ in range(sets):
-        own = {name: one.clone() for name, one in first.items()}
-        own |= {name: torch.empty(shape, dtype=bits[job["dtypes"][name]], device="cuda") for name, shape in outputs.items()}
-        tensors.append(own)
-    scalars = {one["name"]: one["value"] for one in job["arguments"] if "value" in one}
-    graphs, errors = {}, {}
-    for name, plan in plans.items():
-        function = Function(driver, plan)
-        launches = [function.bind({**scalars, **own}) for own in tensors]
-
-        def call(at, launches=launches):
-            launches[at](torch.cuda.current_stream().cuda_stream)
-
-        for own in tensors:
-            for output in outputs:
-                own[output].fill_(float("nan"))
-        graphs[name] = clock.capture(call, sets, n_calls(sets))
-        graphs[name].chain.replay()
-        torch.cuda.synchronize()
-        errors[name] = worst_ratio(job, tensors, expected)
-    everything = torch.empty(size // 2, dtype=torch.uint8, device="cuda")
-    sources = [(torch.empty_like(everything), torch.empty_like(everything)) for _ in range(sets)]
-    graphs["copy of as many bytes"] = clock.capture(lambda at: sources[at][1].copy_(sources[at][0]) and None, sets, n_calls(sets))
-    samples = interleaved(clock, graphs, arguments.rounds)
-    return {
-        "protocol": {"rounds": arguments.rounds, "sets": sets, "calls": n_calls(sets), "bytes": size},
-        "contenders": {
-            name: {"candidate": name in plans and label(plans[name].candidate) or None, "programmatic": name in plans and plans[name].programmatic, "worst_ratio": errors.get(name), **samples[name]}
-            for name in graphs
-        },
-    }
-
-
-def first_size(job, name):
-    return {"bf16": 2, "f16": 2, "f32": 4}[job["dtypes"][name]]
-
-
-def worst_ratio(job, tensors, expected):
-    """The largest error of any set over what the tolerance allows; NaN where something was not written."""
-    worst = 0.0
-    for own in tensors:
-        for name, values in expected.items():
-            found = own[name].float().cpu().numpy()
-            bound = job["tolerance"]["absolute"] + job["tolerance"]["relative"] * abs(values)
-            ratio = float((abs(found - values) / bound).max())
-            worst = ratio if ratio != ratio else max(worst, ratio)
-    return worst
-
-
-def contenders(spec, folder, answer, records, campaign):
-    """Ridge's winner twice, for the noise, and Kernel Tuner's as CuPy launches it and as the spec does."""
-    kernel = campaigns.Kernel(folder)
-
-    def plan(candidate):
-        record = next(one for one in records if one["candidate"] == candidate and one.get("artifact"))
-        found = campaign.artifacts.find(record["artifact"])
-        if found is None:
-            raise SystemExit(f"the artifact of `{label(candidate)}` is gone")
-        return kernel.plan(record, found[1], found[0], record["workload"]["axes"], True)
-
-    plans = {}
-    if answer["ridge"]["winner"]:
-        plans["ridge"] = plan(answer["ridge"]["winner"])
-        plans["ridge, again"] = plans["ridge"]
-        if plans["ridge"].programmatic:
-            plans["ridge, launched plainly"] = dataclasses.replace(plans["ridge"], programmatic=False)
-    if answer["kernel_tuner"]["winner"]:
-        theirs = plan(answer["kernel_tuner"]["winner"])
-        plans["kernel tuner"] = dataclasses.replace(theirs, programmatic=False)
-        if theirs.programmatic:
-            plans["kernel tuner, launched as the spec says"] = theirs
-    return plans
-
-
-# The report
-
-
-def report(answer):
-    ridge, theirs = answer["ridge"], answer["kernel_tuner"]
-    axes = " × ".join(str(size) for size in answer["workload"]["axes"].values())
-    types = ", ".join(answer["workload"]["types"].values())
-    lines = [f"# {answer['kernel']} {axes} {types}: Ridge beside Kernel Tuner", ""]
-    lines += [f"{answer['device'] or 'No GPU'}. The space has {answer['space_size']} candidates" + (f", restricted to {', '.join(answer['space'])}" if answer["space"] else "") + ". Both exhaustive, both verifying every candidate.", ""]
-    versions = theirs.get("versions", {})
-    lines += ["| | Ridge | Kernel Tuner |", "| --- | --- | --- |"]
-    row = lambda name, ours, other: lines.append(f"| {name} | {ours} | {other} |")
-    row("version", ridge["version"], f"{versions.get('kernel_tuner')} on CuPy {versions.get('cupy')}")
-    row("wall time, process", f"{ridge['seconds']:.1f} s", f"{theirs['seconds']:.1f} s" + (" (stopped)" if theirs["stopped"] else ""))
-    row("inside `tune_kernel`", "", f"{theirs['seconds_in_tune_kernel']:.1f} s")
-    row("candidates", ridge["candidates"], f"{theirs['candidates']} of {theirs['of']}")
-    row("rejected", words(ridge["rejected"]), words(theirs["failed"] | ({"wrong": len(theirs["wrong"])} if theirs["wrong"] else {}) | ({"ended the campaign": len(theirs["ended"])} if theirs["ended"] else {})))
-    row("winner", f"`{label(ridge['winner'])}`" if ridge["winner"] else "none", f"`{label(theirs['winner'])}`" if theirs["winner"] else "none")
-    row("its own time for it", f"{ridge['winner_us']:.2f} µs" if ridge["winner"] else "", f"{theirs['winner_us']:.2f} µs" if theirs["winner"] else "")
-    ratio = theirs["seconds_in_tune_kernel"] / ridge["seconds"]
-    lines += ["", f"Kernel Tuner's `tune_kernel` takes {'more than ' if theirs['stopped'] else ''}{ratio:.1f} times Ridge's wall time."]
-    if theirs["stopped"] and theirs["candidates"]:
-        whole = theirs["seconds_in_tune_kernel"] * theirs["of"] / theirs["candidates"]
-        lines.append(f"At its pace the whole space would take it {whole:.0f} s, {whole / ridge['seconds']:.1f} times as long.")
-    if "remeasured" in answer:
-        lines += report_remeasured(answer["remeasured"])
-    return "\n".join(lines) + "\n"
-
-
-def words(counts):
-    return ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "none"
-
-
-def report_remeasured(remeasured):
-    protocol = remeasured["protocol"]
-    lines = ["", "## The winners by one protocol", ""]
-    lines += [f"Graphs of {protocol['calls']} calls over {protocol['sets']} sets, a foreign read before each replay, {protocol['rounds']} interleaved rounds; "
-              "medians, and the first and third quartile. *Alone* is one cold call after somebody else's kernel.", ""]
-    lines += ["| | chain, µs | quartiles | alone, µs | quartiles | worst error ÷ tolerance |", "| --- | --- | --- | --- | --- | --- |"]
-    for name, one in remeasured["contenders"].items():
-        cells = []
-        for kind in ("chain", "alone"):
-            low, middle, high = statistics.quantiles(one[kind], n=4)
-            cells += [f"{middle:.3f}", f"{low:.3f} to {high:.3f}"]
-        ratio = "" if one["worst_ratio"] is None else f"{one['worst_ratio']:.3f}"
-        lines.append(f"| {name} | {' | '.join(cells)} | {ratio} |")
-    return lines
 
 
 def self_test():

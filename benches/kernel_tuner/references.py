@@ -21,7 +21,11 @@ def decode(stored, dtype):
 
 def poison(shape, dtype):
     """What an output holds before each candidate: NaN, so that an element nobody wrote is wrong."""
-    return encode(numpy.full(shape, numpy.nan, numpy.float32), dtype) if dtype != "bf16" else numpy.full(shape, 0x7FFF, numpy.uint16)
+    return (
+        encode(numpy.full(shape, numpy.nan, numpy.float32), dtype)
+        if dtype != "bf16"
+        else numpy.full(shape, 0x7FFF, numpy.uint16)
+    )
 
 
 def rmsnorm(inputs, scalars):
@@ -46,7 +50,10 @@ KERNELS = {"rmsnorm": rmsnorm, "softmax": softmax, "silu-mul": silu_mul}
 def problem(job):
     """The inputs as they are stored, and the expected outputs in single precision."""
     random = numpy.random.default_rng(job["seed"])
-    stored = {name: encode(random.standard_normal(shape, dtype=numpy.float32), job["dtypes"][name]) for name, shape in job["inputs"].items()}
+    stored = {
+        name: encode(random.standard_normal(shape, dtype=numpy.float32), job["dtypes"][name])
+        for name, shape in job["inputs"].items()
+    }
     values = {name: decode(one, job["dtypes"][name]) for name, one in stored.items()}
     expected = KERNELS[job["kernel"]](values, job["scalars"])
     return stored, {name: one.astype(numpy.float32) for name, one in expected.items()}

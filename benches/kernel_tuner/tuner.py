@@ -56,18 +56,36 @@ def restriction(job):
     return is_legal
 
 
-def run(folder):
-    import cupy
-    import kernel_tuner
-    import numpy
-    from kernel_tuner.observers import BenchmarkObserver
+class Judge:
+    """Compares outputs with what is expected, and writes down who is wrong."""
 
-    job = json.loads((folder / "job.json").read_text())
-    names = list(job["parameters"])
-    launches = {key(launch["candidate"], names): launch for launch in job["launches"]}
-    progress = Progress(folder / "current.json")
-    inputs, expected = references.problem(job)
-    bound = {name: job["tolerance"]["absolute"] + job["tolerance"]["relative"] * numpy.abs(values) for name, values in expected.items()}
+    def __init__(self, job, expected, folder, progress):
+        self.path, self.progress = folder / WRONG, progress
+        tolerance = job["tolerance"]
+        self.outputs = []
+        for at, argument in enumerate(job["arguments"]):
+            name = argument["name"]
+            if name in expected:
+                bound = tolerance["absolute"] + tolerance["relative"] * abs(expected[name])
+                self.outputs.append((at, job["dtypes"][name], expected[name], bound))
+
+    def __call__(self, answer, results, atol=None):
+        del answer, atol  # the bounds are the spec's
+        for at, dtype, expected, bound in self.outputs:
+            found = references.decode(results[at], dtype).reshape(expected.shape)
+            if not (abs(found - expected) <= bound).all():
+                # To say no would end the campaign.
+                with self.path.open("a") as file:
+                    file.write(json.dumps(self.progress.params) + "\n")
+                break
+        return True
+
+
+def kernel_arguments(job, inputs, expected):
+    """The arguments in order, and Kernel Tuner's `answer` for them."""
+    import numpy
+
+    scalars = {"f32": numpy.float32, "f64": numpy.float64, "i32": numpy.int32, "i64": numpy.int64}
     arguments, answer = [], []
     for argument in job["arguments"]:
         name = argument["name"]
@@ -76,9 +94,23 @@ def run(folder):
         elif name in expected:
             arguments.append(references.poison(expected[name].shape, job["dtypes"][name]))
         else:
-            arguments.append({"f32": numpy.float32, "f64": numpy.float64, "i32": numpy.int32, "i64": numpy.int64}[argument["dtype"]](argument["value"]))
+            arguments.append(scalars[argument["dtype"]](argument["value"]))
         answer.append(references.encode(expected[name], job["dtypes"][name]) if name in expected else None)
-    outputs = [(at, argument["name"]) for at, argument in enumerate(job["arguments"]) if argument["name"] in expected]
+    return arguments, answer
+
+
+def tune(job, folder):
+    """One call of `tune_kernel`: its seconds and, where it raised, what."""
+    import kernel_tuner
+    from kernel_tuner.observers import BenchmarkObserver
+
+    names = list(job["parameters"])
+    launches = {key(launch["candidate"], names): launch for launch in job["launches"]}
+    progress = Progress(folder / "current.json")
+    inputs, expected = references.problem(job)
+    arguments, answer = kernel_arguments(job, inputs, expected)
+    judge = Judge(job, expected, folder, progress)
+    verify = lambda answer, results, atol=None: judge(answer, results, atol)
 
     class Backend(BenchmarkObserver):
         """Holds Kernel Tuner's back end; measures nothing."""
@@ -97,38 +129,46 @@ def run(folder):
             backend.dev.func.max_dynamic_shared_size_bytes = size
         return size
 
-    def verify(_, results, atol=None):
-        del atol
-        good = all(numpy.all(numpy.abs(references.decode(results[at], job["dtypes"][name]).reshape(bound[name].shape) - expected[name]) <= bound[name]) for at, name in outputs)
-        if not good:
-            # To say so would end the campaign.
-            with (folder / WRONG).open("a") as file:
-                file.write(json.dumps(progress.params) + "\n")
-        return True
-
     parameters, block_names = tune_parameters(job)
-    grid = lambda params: tuple(launches[key(params, names)]["grid"])
     one = lambda params: 1
-    started = time.perf_counter()
+    options = {
+        "grid_div_x": one,
+        "grid_div_y": one,
+        "grid_div_z": one,
+        "block_size_names": block_names,
+        "restrictions": restriction(job),
+        "answer": answer,
+        "verify": verify,
+        "lang": "CUPY",
+        "smem_args": {"size": shared_memory},
+        "defines": job["defines"],
+        "compiler_options": job["compiler_options"],
+        "observers": [backend],
+        "strategy": "brute_force",
+        "cache": str(folder / "cache.json"),
+        "quiet": True,
+    }
+    grid = lambda params: tuple(launches[key(params, names)]["grid"])
     error = None
-    results = []
+    started = time.perf_counter()
     try:
-        results, _ = kernel_tuner.tune_kernel(
-            job["kernel_name"], job["source"], grid, arguments, parameters,
-            grid_div_x=one, grid_div_y=one, grid_div_z=one, block_size_names=block_names,
-            restrictions=restriction(job), answer=answer, verify=verify, lang="CUPY",
-            smem_args={"size": shared_memory}, defines=job["defines"], compiler_options=job["compiler_options"],
-            observers=[backend], strategy="brute_force", cache=str(folder / "cache.json"), quiet=True,
-        )
+        kernel_tuner.tune_kernel(job["kernel_name"], job["source"], grid, arguments, parameters, **options)
     except Exception as exception:  # noqa: BLE001 (whatever it is, it belongs to the candidate at work)
         error = f"{type(exception).__name__}: {exception}"[:500]
-    seconds = time.perf_counter() - started
-    (folder / "answer.json").write_text(json.dumps({
-        "seconds": seconds,
-        "error": error,
-        "n_results": len(results),
-        "versions": {"kernel_tuner": version("kernel_tuner"), "cupy": cupy.__version__, "nvrtc": list(cupy.cuda.nvrtc.getVersion())},
-    }))
+    return time.perf_counter() - started, error
+
+
+def run(folder):
+    import cupy
+
+    seconds, error = tune(json.loads((folder / "job.json").read_text()), folder)
+    versions = {
+        "kernel_tuner": version("kernel_tuner"),
+        "cupy": cupy.__version__,
+        "nvrtc": list(cupy.cuda.nvrtc.getVersion()),
+    }
+    answer = {"seconds": seconds, "error": error, "versions": versions}
+    (folder / "answer.json").write_text(json.dumps(answer))
 
 
 def version(package):

@@ -55,9 +55,21 @@ def _shared(kind, op):
     copies = ("smsp__inst_executed_op_ldgsts.sum",)
     executed = EXECUTED.format(op=f"shared_{op}")
     return [
-        Pairing(f"shared {kind} requests", (f"{base}.requests",), ((executed, *copies), (executed,)) if fills else ((executed,),)),
-        Pairing(f"shared {kind} wavefronts", (f"{base}.wavefronts",), formulas(SASS_WAVEFRONTS, formulas(SHARED_WAVEFRONTS, ()))),
-        Pairing(f"shared {kind} bank conflicts", (f"{base}.wavefronts", f"-{base}.wavefronts_ideal"), formulas(SASS_CONFLICTS, formulas(CONFLICTS, ()))),
+        Pairing(
+            f"shared {kind} requests",
+            (f"{base}.requests",),
+            ((executed, *copies), (executed,)) if fills else ((executed,),),
+        ),
+        Pairing(
+            f"shared {kind} wavefronts",
+            (f"{base}.wavefronts",),
+            formulas(SASS_WAVEFRONTS, formulas(SHARED_WAVEFRONTS, ())),
+        ),
+        Pairing(
+            f"shared {kind} bank conflicts",
+            (f"{base}.wavefronts", f"-{base}.wavefronts_ideal"),
+            formulas(SASS_CONFLICTS, formulas(CONFLICTS, ())),
+        ),
     ]
 
 
@@ -71,13 +83,20 @@ PAIRINGS = [
     Pairing(
         "global load instructions",
         ("global_load.requests",),
-        (("smsp__inst_executed_op_global_ld.sum", "smsp__inst_executed_op_ldgsts.sum"), ("smsp__inst_executed_op_global_ld.sum",)),
+        (
+            ("smsp__inst_executed_op_global_ld.sum", "smsp__inst_executed_op_ldgsts.sum"),
+            ("smsp__inst_executed_op_global_ld.sum",),
+        ),
     ),
     Pairing("global store instructions", ("global_store.requests",), (("smsp__inst_executed_op_global_st.sum",),)),
     Pairing(
         "global atomic instructions",
         ("global_atomic.requests",),
-        (("smsp__inst_executed_op_global_red.sum", "smsp__inst_executed_op_global_atom.sum"), ("smsp__inst_executed_op_global_red.sum",), ("smsp__inst_executed_op_global_atom.sum",)),
+        (
+            ("smsp__inst_executed_op_global_red.sum", "smsp__inst_executed_op_global_atom.sum"),
+            ("smsp__inst_executed_op_global_red.sum",),
+            ("smsp__inst_executed_op_global_atom.sum",),
+        ),
     ),
     *_shared("load", "ld"),
     *_shared("store", "st"),
@@ -85,9 +104,17 @@ PAIRINGS = [
     Pairing(
         "shared wavefronts of all kinds",
         ("shared_load.wavefronts", "shared_store.wavefronts", "shared_atomic.wavefronts"),
-        (("smsp__sass_l1tex_data_pipe_lsu_wavefronts_mem_shared.sum",), ("l1tex__data_pipe_lsu_wavefronts_mem_shared.sum",)),
+        (
+            ("smsp__sass_l1tex_data_pipe_lsu_wavefronts_mem_shared.sum",),
+            ("l1tex__data_pipe_lsu_wavefronts_mem_shared.sum",),
+        ),
     ),
-    Pairing("local requests", ("local.requests",), (("l1tex__t_requests_pipe_lsu_mem_local_op_ld.sum", "l1tex__t_requests_pipe_lsu_mem_local_op_st.sum"),), exact=False),
+    Pairing(
+        "local requests",
+        ("local.requests",),
+        (("l1tex__t_requests_pipe_lsu_mem_local_op_ld.sum", "l1tex__t_requests_pipe_lsu_mem_local_op_st.sum"),),
+        exact=False,
+    ),
     Pairing("warp instructions", ("warp_instructions.*",), (("smsp__inst_executed.sum",),), exact=False),
     Pairing("thread instructions", ("thread_instructions",), (("smsp__thread_inst_executed.sum",),), exact=False),
     Pairing("blocks", ("blocks",), (("launch__grid_size",),)),
@@ -124,12 +151,32 @@ def compare(counters, measured):
         for formula in pairing.formulas:
             there = [metric for metric in formula if metric in measured]
             if there and there[0] == formula[0]:
-                formulas.append({"metrics": there, "without": [m for m in formula if m not in measured], "value": sum(measured[m] for m in there)})
+                formulas.append(
+                    {
+                        "metrics": there,
+                        "without": [m for m in formula if m not in measured],
+                        "value": sum(measured[m] for m in there),
+                    }
+                )
         complete = [f for f in formulas if not f["without"]] or formulas
         first = complete[0] if complete else None
         equal = [f for f in complete if f["value"] == ours]
-        row = {"counter": pairing.name, "exact": pairing.exact, "emulator": ours, "device": first and first["value"], "metrics": first and first["metrics"]}
-        row["verdict"] = "no metric" if first is None else "equal" if first["value"] == ours else "equal by another formula" if equal else "differs"
+        row = {
+            "counter": pairing.name,
+            "exact": pairing.exact,
+            "emulator": ours,
+            "device": first and first["value"],
+            "metrics": first and first["metrics"],
+        }
+        row["verdict"] = (
+            "no metric"
+            if first is None
+            else "equal"
+            if first["value"] == ours
+            else "equal by another formula"
+            if equal
+            else "differs"
+        )
         if row["verdict"] == "equal by another formula":
             row["equal_to"] = equal[0]["metrics"]
         if row["verdict"] == "differs" and len(complete) > 1:

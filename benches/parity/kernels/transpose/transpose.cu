@@ -3,21 +3,19 @@
 enum class Way {
     strided_loads,   // a warp reads down a column and writes along a row
     strided_stores,  // a warp reads along a row and writes down a column
-    conflicts,       // both along rows, through a tile whose columns lie in one bank
-    padded,          // the same with a tile whose columns lie in 32 banks
-    async,           // the padded tile filled by asynchronous copies of 4 bytes
-    wide64,          // the padded tile, read and written 8 bytes at a time
+    tile,            // both along rows, through a tile in shared memory that is read down its columns
+    async,           // the tile is filled by asynchronous copies of 4 bytes
+    wide64,          // the tile is read and written 8 bytes at a time
     wide128,         // the same with 16 bytes
 };
 
 constexpr int kTile = 32;
 
-template <typename W, int kCols>
+template <typename W, int kPadding, int kCols>
 __device__ __forceinline__ void transpose_wide(const float* x, float* y, int rows) {
     constexpr int kElements = sizeof(W) / sizeof(float);
     constexpr int kAcross = kTile / kElements;
-    // Rows stay aligned for W.
-    __shared__ __align__(16) float tile[kTile][kTile + kElements];
+    __shared__ __align__(16) float tile[kTile][kTile + kPadding * kElements];
     const int thread = threadIdx.y * kTile + threadIdx.x;
     const float* source = x + size_t(blockIdx.y * kTile) * kCols + blockIdx.x * kTile;
     float* target = y + size_t(blockIdx.x * kTile) * rows + blockIdx.y * kTile;
@@ -38,12 +36,13 @@ __device__ __forceinline__ void transpose_wide(const float* x, float* y, int row
     }
 }
 
-template <Way kWay, int kRows, int kCols>
+// kPadding accesses beyond a row of the tile: none puts its columns into one bank.
+template <Way kWay, int kPadding, int kRows, int kCols>
 __global__ void transpose(const float* x, float* y) {
     if constexpr (kWay == Way::wide64) {
-        transpose_wide<float2, kCols>(x, y, kRows);
+        transpose_wide<float2, kPadding, kCols>(x, y, kRows);
     } else if constexpr (kWay == Way::wide128) {
-        transpose_wide<float4, kCols>(x, y, kRows);
+        transpose_wide<float4, kPadding, kCols>(x, y, kRows);
     } else if constexpr (kWay == Way::strided_loads || kWay == Way::strided_stores) {
         for (int i = threadIdx.y; i < kTile; i += 8) {
             const bool is_along = kWay == Way::strided_stores;
@@ -52,7 +51,7 @@ __global__ void transpose(const float* x, float* y) {
             if (r < kRows && c < kCols) y[size_t(c) * kRows + r] = x[size_t(r) * kCols + c];
         }
     } else {
-        __shared__ float tile[kTile][kTile + (kWay == Way::conflicts ? 0 : 1)];
+        __shared__ float tile[kTile][kTile + kPadding];
         for (int i = threadIdx.y; i < kTile; i += 8) {
             const int r = blockIdx.y * kTile + i, c = blockIdx.x * kTile + threadIdx.x;
             if constexpr (kWay == Way::async) {
