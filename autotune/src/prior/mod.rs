@@ -19,6 +19,18 @@ pub struct Prior {
     /// The predicted time of each candidate of the legal space, nanoseconds, in its order; `None`
     /// where there is no prediction. Only their order and ratios are used.
     pub predicted_time_ns: Vec<Option<f64>>,
+    /// What it was made from, where that is several things that may turn out to be right or wrong
+    /// each by itself; a search learns which to believe. May be empty.
+    pub sources: Vec<PriorSource>,
+}
+
+/// One of the things that a prior was made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PriorSource {
+    /// Its share of the prior, from 0 to 1.
+    pub share: f64,
+    /// The logarithm of each candidate's slowdown against its best, in the legal space's order.
+    pub slowdowns: Vec<f64>,
 }
 
 impl Prior {
@@ -49,7 +61,7 @@ impl Prior {
         for (index, time) in sound {
             predicted_time_ns[index] = Some(time);
         }
-        Some(Self { predicted_time_ns })
+        Some(Self { predicted_time_ns, sources: Vec::new() })
     }
 
     /// Several priors of one space as one: for each candidate the mean of the logarithms of its
@@ -75,7 +87,32 @@ impl Prior {
                 (total > 0.0).then(|| 1e3 * (sum / total).exp())
             })
             .collect();
-        Some(Self { predicted_time_ns })
+        let total: f64 = usable.iter().map(|(_, weight, _)| weight).sum();
+        let sources = usable
+            .iter()
+            .flat_map(|(prior, weight, _)| {
+                let part = weight / total;
+                prior.parts(length).into_iter().map(move |mut source| {
+                    source.share *= part;
+                    source
+                })
+            })
+            .collect();
+        Some(Self { predicted_time_ns, sources })
+    }
+
+    /// Its sources, or itself as the only one; what it does not predict is as slow as the mean.
+    fn parts(&self, length: usize) -> Vec<PriorSource> {
+        if !self.sources.is_empty() {
+            return self.sources.clone();
+        }
+        let logarithms: Vec<Option<f64>> =
+            (0..length).map(|index| self.at(index).map(f64::ln)).collect();
+        let fastest = logarithms.iter().copied().flatten().fold(f64::INFINITY, f64::min);
+        let n = logarithms.iter().flatten().count().max(1) as f64;
+        let mean = logarithms.iter().flatten().sum::<f64>() / n;
+        let slowdowns = logarithms.into_iter().map(|time| time.unwrap_or(mean) - fastest).collect();
+        vec![PriorSource { share: 1.0, slowdowns }]
     }
 
     /// The predicted candidates, fastest first, equal ones by index. Predictions that are not

@@ -185,6 +185,7 @@ fn partial_predictions_reach_all_candidates() {
 fn blends_by_weight_where_there_is_something() {
     let prior = |times: &[f64]| Prior {
         predicted_time_ns: times.iter().map(|&time| (time > 0.0).then_some(time)).collect(),
+        ..Prior::default()
     };
     let (a, b) = (prior(&[10.0, 20.0, 0.0]), prior(&[800.0, 200.0, 400.0]));
     let blended = Prior::blend(&[(&a, 1.0), (&b, 1.0), (&Prior::default(), 9.0)]).unwrap();
@@ -192,5 +193,6 @@ fn blends_by_weight_where_there_is_something() {
     for (found, expected) in blended.predicted_time_ns.iter().zip(expected) {
         assert!((found.unwrap() - expected).abs() < 1e-6, "{blended:?}");
     }
+    assert_eq!(blended.sources.len(), 2);
     assert_eq!(Prior::blend(&[(&a, 0.0), (&b, f64::NAN)]), None);
 }

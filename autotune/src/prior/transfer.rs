@@ -7,7 +7,7 @@ use ridge_spec::outcome::Outcome;
 use ridge_spec::record::TuningRecord;
 use ridge_spec::space::{Candidate, LegalSpace, Parameter};
 
-use super::{Place, Prior};
+use super::{Place, Prior, PriorSource};
 use crate::strategies::{Observations, expected_slowdowns};
 
 /// Successes at which a campaign has half its weight: a handful says little.
@@ -87,7 +87,15 @@ impl Transfer {
                 weighted.sum::<f64>() / total
             };
             let times = (0..space.len()).map(|index| Some(1e3 * slowdown(index).exp()));
-            Prior { predicted_time_ns: times.collect() }
+            let predicted_time_ns = times.collect();
+            let sources = usable
+                .iter()
+                .map(|(_, weight, slowdowns)| PriorSource {
+                    share: weight / total,
+                    slowdowns: slowdowns.clone(),
+                })
+                .collect();
+            Prior { predicted_time_ns, sources }
         });
         Self { prior, sources }
     }

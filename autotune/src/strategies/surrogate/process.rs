@@ -226,14 +226,31 @@ impl Posterior {
         self.rows.push(row);
     }
 
+    /// Adds points to the pool, given by their coordinates axis by axis.
+    pub(super) fn extend(&mut self, axes: &[Vec<f32>], n_points: usize) {
+        let mut whitened = vec![0.0f64; self.rows.len()];
+        for point in 0..n_points {
+            let row: Vec<f32> = axes.iter().map(|axis| axis[point]).collect();
+            let mut variance = 1.0;
+            for (at, other) in self.rows.iter().enumerate() {
+                let known = self.factor.row(at);
+                let covariance = self.kernel.covariance(&row, other);
+                whitened[at] = (covariance - dot(&known[..at], &whitened[..at])) / known[at];
+                variance -= whitened[at] * whitened[at];
+            }
+            for (column, value) in self.columns.iter_mut().zip(&whitened) {
+                column.push(narrow(*value));
+            }
+            self.variance.push(narrow(variance));
+            for (axis, coordinate) in self.pool.iter_mut().zip(row) {
+                axis.push(coordinate);
+            }
+        }
+    }
+
     /// How many observations it has.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
-    }
-
-    /// The coordinates of the observations.
-    pub(super) fn rows(&self) -> &[Vec<f32>] {
-        &self.rows
     }
 
     /// The mean at every point of the pool and the function's variance, for the observations'
