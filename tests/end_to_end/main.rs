@@ -10,4 +10,5 @@ mod bad_input;
 mod check;
 mod doctor;
 mod ridge;
+mod simulate;
 mod tune;
