@@ -36,8 +36,28 @@ fn main() {
     judgements();
 }
 
-/// The fastest and the median of several rounds.
-fn rounds(mut round: impl FnMut()) -> (Duration, Duration) {
+/// What several rounds took.
+struct Rounds {
+    best: Duration,
+    median: Duration,
+    /// Processor time of a round on average, of all threads and both processes.
+    processor: Duration,
+}
+
+impl std::fmt::Display for Rounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { best, median, processor } = self;
+        write!(f, "best {best:.1?}, median {median:.1?}, processor time {processor:.1?}")
+    }
+}
+
+/// `worker` is a process that works for this one, or this one again.
+fn rounds(worker: u32, mut round: impl FnMut()) -> Rounds {
+    let own = std::process::id();
+    let used = || {
+        processor_time(own) + if worker == own { Duration::ZERO } else { processor_time(worker) }
+    };
+    let before = used();
     let mut times: Vec<Duration> = (0..ROUNDS)
         .map(|_| {
             let since = Instant::now();
@@ -45,8 +65,18 @@ fn rounds(mut round: impl FnMut()) -> (Duration, Duration) {
             since.elapsed()
         })
         .collect();
+    let processor = (used() - before) / ROUNDS;
     times.sort();
-    (times[0], times[times.len() / 2])
+    Rounds { best: times[0], median: times[times.len() / 2], processor }
+}
+
+/// Processor time a process has used, from `/proc`: in ticks of 10 ms.
+fn processor_time(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name, in parentheses, may hold anything; behind it follows field 3.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }
 
 fn images() {
@@ -77,7 +107,7 @@ fn images() {
     let megabytes = stage.layout().set_bytes() as f64 / 1e6;
     let mut evaluate = |images_after| {
         let plan = plan(images_after);
-        rounds(|| {
+        rounds(device.worker_id(), || {
             let evaluation = stage.evaluate(&launch, &plan).unwrap().unwrap();
             device.recycle(evaluation.first);
             evaluation.later.into_iter().for_each(|image| device.recycle(image));
@@ -85,15 +115,8 @@ fn images() {
     };
     let (one, three) = (evaluate(0), evaluate(2));
     for (times, n) in [(one, 1.0), (three, 3.0)] {
-        let rate = |time: Duration| n * megabytes / 1e3 / time.as_secs_f64();
-        println!(
-            "evaluation with {n} images of {megabytes:.0} MB: best {:.1?}, median {:.1?}: {:.1}, \
-             {:.1} GB/s there and back",
-            times.0,
-            times.1,
-            rate(times.0),
-            rate(times.1)
-        );
+        let rate = n * megabytes / 1e3 / times.best.as_secs_f64();
+        println!("evaluation with {n} images of {megabytes:.0} MB: {times}: {rate:.1} GB/s");
     }
 }
 
@@ -133,13 +156,12 @@ fn judgements() {
         ("honest, with repeatability", &image, Some(&image)),
         ("half of it wrong", &wrong, None),
     ] {
-        let (best, median) = rounds(|| {
+        let times = rounds(std::process::id(), || {
             let judgement = judge(&references, &case, &layout, image, previous).unwrap();
             assert_eq!(judgement.rejection.is_some(), name.contains("wrong"));
         });
         println!(
-            "judging {} Mi elements of bf16 on {} threads, {name}: best {best:.1?}, median \
-             {median:.1?}",
+            "judging {} Mi elements of bf16 on {} threads, {name}: {times}",
             SIDE * SIDE >> 20,
             rayon::current_num_threads()
         );

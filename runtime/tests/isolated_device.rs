@@ -2,8 +2,9 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::exit,
     clippy::cast_possible_truncation,
-    reason = "a test that cannot go on fails; its tensors are small"
+    reason = "a test that cannot go on fails; a worker ends as a process; tensors are small"
 )]
 
 mod isolated_support;

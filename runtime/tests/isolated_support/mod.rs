@@ -231,6 +231,47 @@ pub(crate) fn timing() -> Timing {
 /// Does to this process what a comment of the PTX says.
 fn plant(ptx: &str, device: &Emulated) {
     let Some((_, fault)) = ptx.split_once("// fault: ") else { return };
+    let fault = fault.lines().next().unwrap_or_default().trim();
+    match fault {
+        "abort" => std::process::abort(),
+        "exit" => std::process::exit(3),
+        "panic" => unreachable!("a planted panic"),
+        "kill" => {
+            let own = rustix::process::getpid();
+            rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
+        }
+        "sleep" => thread::sleep(Duration::from_secs(60)),
+        "child" => {
+            Command::new("sleep").arg("61").spawn().unwrap();
+            std::process::exit(4);
+        }
+        "closed" => {
+            drop(Command::new("sh").args(["-c", "exec 3>&- 1>&-; sleep 60"]).exec());
+        }
+        "print" => {
+            let mut out = File::options().write(true).open("/proc/self/fd/1").unwrap();
+            out.write_all(b"{\"id\":2} a kernel's printf\n").unwrap();
+        }
+        "unusable" => device.usable.store(false, Ordering::Relaxed),
+        "shortened" => shorten_exchange(),
+        _ => {}
+    }
+    say(fault);
+}
+
+/// The exchange file is the only one that is open and has no name any more.
+fn shorten_exchange() {
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let path = entry.unwrap().path();
+        let name = std::fs::read_link(&path).unwrap_or_default();
+        if name.to_string_lossy().contains("ridge-exchange-") {
+            File::options().write(true).open(path).unwrap().set_len(1).unwrap();
+        }
+    }
+}
+
+/// Says to the parent what a worker should not.
+fn say(fault: &str) {
     let raw = || File::options().write(true).open(PROTOCOL).unwrap();
     let reply = |message: &str| {
         let line = format!("{{\"id\":2,\"usable\":true,\"message\":{message}}}\n");
@@ -245,15 +286,7 @@ fn plant(ptx: &str, device: &Emulated) {
              \"first\":{image},\"again\":null,\"later\":{later}}}}}}}}}"
         )
     };
-    match fault.lines().next().unwrap_or_default().trim() {
-        "abort" => std::process::abort(),
-        "exit" => std::process::exit(3),
-        "panic" => unreachable!("a planted panic"),
-        "kill" => {
-            let own = rustix::process::getpid();
-            rustix::process::kill_process(own, rustix::process::Signal::KILL).unwrap();
-        }
-        "sleep" => thread::sleep(Duration::from_secs(60)),
+    match fault {
         "nonsense" => raw().write_all(b"hello\n").unwrap(),
         "not-text" => raw().write_all(b"\xff\xfe\n").unwrap(),
         "truncated" => {
@@ -266,44 +299,21 @@ fn plant(ptx: &str, device: &Emulated) {
         }
         "endless-lines" => {
             let mut to = raw();
-            let line =
-                b"{\"id\":2,\"usable\":true,\"message\":{\"progress\":{\"phase\":\"load\"}}}\n";
-            while to.write_all(line).is_ok() {}
-        }
-        "closed" => {
-            drop(Command::new("sh").args(["-c", "exec 3>&- 1>&-; sleep 60"]).exec());
-        }
-        "child" => {
-            Command::new("sleep").arg("61").spawn().unwrap();
-            std::process::exit(4);
+            let phase = "{\"progress\":{\"phase\":\"load\"}}";
+            let line = format!("{{\"id\":2,\"usable\":true,\"message\":{phase}}}\n");
+            while to.write_all(line.as_bytes()).is_ok() {}
         }
         "other-request" => reply("{\"staged\":{\"layout\":null}}"),
         "other-answer" => {
-            reply(
-                "{\"executed\":{\"counters\":null,\"findings\":[],\"blocks_run\":1,\"refused\":null}}",
-            );
+            let executed = "{\"counters\":null,\"findings\":[],\"blocks_run\":1,\"refused\":null}";
+            reply(&format!("{{\"executed\":{executed}}}"));
         }
         "huge-set" => reply(&timed("[]", u32::MAX)),
         "many-images" => {
             let image = "{\"set\":0,\"poison_seed\":1}";
             reply(&timed(&format!("[{}]", [image; 10_000].join(",")), 0));
         }
-        "shortened" => {
-            // The exchange file is the only one that is open and has no name any more.
-            for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
-                let path = entry.unwrap().path();
-                let name = std::fs::read_link(&path).unwrap_or_default();
-                if name.to_string_lossy().contains("ridge-exchange-") {
-                    File::options().write(true).open(path).unwrap().set_len(1).unwrap();
-                }
-            }
-            reply(&timed("[]", 0));
-        }
-        "print" => {
-            let mut out = File::options().write(true).open("/proc/self/fd/1").unwrap();
-            out.write_all(b"{\"id\":2} a kernel's printf\n").unwrap();
-        }
-        "unusable" => device.usable.store(false, Ordering::Relaxed),
+        "shortened" => reply(&timed("[]", 0)),
         _ => {}
     }
 }
