@@ -40,6 +40,7 @@ def main():
         save()
     if "counters" not in arguments.skip:
         answer["profiler"] = profiler = Profiler(arguments).facts
+        answer["formulas"] = metrics.definitions()
         answer["cases"] = []
         for case in load_cases(arguments):
             answer["cases"].append(compare_counters(case, arguments, profiler))
@@ -131,7 +132,9 @@ def compare_outputs(arguments):
                 "elements": 0,
                 "different": 0,
                 "max_ulps": {},
-                "runs": [],
+                "n_runs": 0,
+                "others": [],
+                "equal": {},
             },
         )
         verdict = judge_outputs(line)
@@ -144,14 +147,17 @@ def compare_outputs(arguments):
             most = kernel["max_ulps"].get(output["dtype"], 0)
             ulps = output["max_ulps"]
             kernel["max_ulps"][output["dtype"]] = None if ulps is None or most is None else max(most, ulps)
+        kernel["n_runs"] += 1
+        if verdict == "equal":
+            equal = kernel["equal"].setdefault(f"{line['workload']}, {line['distribution']}", [])
+            equal.append(line["candidate"])
+            continue
         run_line = {key: line[key] for key in ("workload", "candidate", "distribution")} | {"verdict": verdict}
-        if verdict != "equal":
-            run_line |= {key: line[key] for key in ("reason", "device_refused") if line.get(key)}
-            run_line["outputs"] = [output for output in line.get("outputs", []) if output["different"]]
-            run_line["findings"] = [
-                one.get("message") for side in ("emulator_findings", "device_findings") for one in line.get(side, [])
-            ][:4]
-        kernel["runs"].append(run_line)
+        run_line |= {key: line[key] for key in ("reason", "device_refused") if line.get(key)}
+        run_line["outputs"] = [output for output in line.get("outputs", []) if output["different"]]
+        findings = [one for side in ("emulator_findings", "device_findings") for one in line.get(side, [])]
+        run_line["findings"] = [one.get("message") for one in findings[:4]]
+        kernel["others"].append(run_line)
     for kernel in kernels.values():
         kernel["candidates"] = len(kernel["candidates"])
         kernel["approx"] = sorted(kernel["approx"])
@@ -346,9 +352,9 @@ def report_outputs(outputs):
         ulps = [f"{dtype} {'NaN' if most is None else most}" for dtype, most in sorted(kernel["max_ulps"].items())]
         approx = ", ".join(f"`{one}`" for one in kernel["approx"]) or "none"
         differ = f"{kernel['different']} of {kernel['elements']}"
-        cells = [name, kernel["candidates"], len(kernel["runs"]), verdicts, differ, ", ".join(ulps), approx]
+        cells = [name, kernel["candidates"], kernel["n_runs"], verdicts, differ, ", ".join(ulps), approx]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    runs = [(name, run) for name, kernel in outputs["kernels"].items() for run in kernel["runs"]]
+    runs = [(name, run) for name, kernel in outputs["kernels"].items() for run in kernel["others"]]
     bad = [(name, run) for name, run in runs if run["verdict"] not in ("equal", "within approx")]
     lines.append("")
     for name, run in bad[:20]:
