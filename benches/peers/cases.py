@@ -4,6 +4,7 @@ import dataclasses
 
 EPS = 1e-6
 FP8_MAX = 448.0
+GROUP = 128
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Operation:
     reference: object
     outputs: dict
     bytes_moved: object  # (rows, cols) -> bytes read and written at least
+    axes: object = lambda rows, cols: {"rows": rows, "cols": cols}  # as our kernel's spec names them
 
 
 def _normal(torch, generator, shape, dtype="bfloat16"):
@@ -52,6 +54,11 @@ def _softmax_inputs(torch, generator, rows, cols):
 
 def _gated_inputs(torch, generator, rows, cols):
     return {"gate": _normal(torch, generator, (rows, cols)), "up": _normal(torch, generator, (rows, cols))}
+
+
+def _loss_inputs(torch, generator, rows, cols):
+    target = torch.randint(cols, (rows,), generator=generator, device="cuda", dtype=torch.int64)
+    return {"x": _normal(torch, generator, (rows, cols)), "target": target}
 
 
 def _rms(x, weight):
@@ -88,6 +95,23 @@ def _softmax_reference(inputs):
 def _gated_reference(inputs):
     gate = inputs["gate"].double()
     return {"y": gate * gate.sigmoid() * inputs["up"].double()}
+
+
+def _gated_fp8_reference(inputs):
+    gated = _gated_reference(inputs)["y"].unflatten(-1, (-1, GROUP))
+    scale = gated.abs().amax(-1) / FP8_MAX
+    return {"y": (gated / scale.unsqueeze(-1)).flatten(-2), "scale": scale}
+
+
+def _loss_reference(inputs):
+    # In slices of rows: logits in double precision are four times as large.
+    x, target = inputs["x"], inputs["target"]
+    loss = x.new_empty(x.shape[0]).double()
+    for start in range(0, x.shape[0], 256):
+        part = x[start : start + 256].double()
+        picked = part.gather(-1, target[start : start + 256].unsqueeze(-1)).squeeze(-1)
+        loss[start : start + 256] = part.logsumexp(-1) - picked
+    return {"loss": loss}
 
 
 # bfloat16 keeps 8 bits: half a unit in the last place is 2^-9, doubled for peers that round twice.
@@ -160,6 +184,25 @@ OPERATIONS = {
             outputs={"y": BF16},
             bytes_moved=lambda m, n: 6 * m * n,
         ),
+        Operation(
+            name="silu_mul_fp8",
+            kernel="silu-mul-fp8",
+            shapes=((128, 14336), (1024, 14336), (4096, 14336), (16384, 14336), (4096, 2048)),
+            inputs=_gated_inputs,
+            reference=_gated_fp8_reference,
+            outputs={"y": ("float8_e4m3fn", "mn", 0.003, 0.075), "scale": ("float32", "mg", 0.0, 0.01)},
+            bytes_moved=lambda m, n: 5 * m * n + 4 * m * n // GROUP,
+            axes=lambda rows, cols: {"rows": rows, "groups": cols // GROUP, "group": GROUP},
+        ),
+        Operation(
+            name="cross_entropy",
+            kernel="cross-entropy",
+            shapes=((4096, 32000), (4096, 128256), (8192, 151936), (128, 128256)),
+            inputs=_loss_inputs,
+            reference=_loss_reference,
+            outputs={"loss": ("float32", "m", 1e-3, 1e-4)},
+            bytes_moved=lambda m, n: 2 * m * n + 12 * m,
+        ),
     )
 }
 
@@ -168,7 +211,7 @@ def empty_outputs(torch, operation, rows, cols, fill=None):
     """Tensors for the outputs; `fill` poisons their bytes."""
     made = {}
     for name, (dtype, letters, _, _) in operation.outputs.items():
-        shape = tuple({"m": rows, "n": cols}[letter] for letter in letters)
+        shape = tuple({"m": rows, "n": cols, "g": cols // GROUP}[letter] for letter in letters)
         made[name] = torch.empty(shape, device="cuda", dtype=getattr(torch, dtype))
         if fill is not None:
             made[name].view(torch.uint8).fill_(fill)

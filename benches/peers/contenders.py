@@ -6,7 +6,7 @@ What cannot be imported or built is left out, with the reason.
 
 import functools
 
-from cases import EPS, FP8_MAX
+from cases import EPS, FP8_MAX, GROUP
 
 
 def _eager(torch):
@@ -32,6 +32,14 @@ def _eager(torch):
 
     def silu_mul(gate, up):
         return {"y": functional.silu(gate) * up}
+
+    def silu_mul_fp8(gate, up):
+        gated = (functional.silu(gate.float()) * up.float()).unflatten(-1, (-1, GROUP))
+        scale = gated.abs().amax(-1, keepdim=True) / FP8_MAX
+        return {"y": (gated / scale).to(torch.float8_e4m3fn).flatten(-2), "scale": scale.squeeze(-1)}
+
+    def cross_entropy(x, target):
+        return {"loss": functional.cross_entropy(x.float(), target, reduction="none")}
 
     return locals()
 
@@ -88,6 +96,7 @@ def _liger():
 
 
 def _quack(torch):
+    from quack.cross_entropy import cross_entropy_fwd
     from quack.rmsnorm import layernorm_fwd, rmsnorm_fwd
     from quack.softmax import softmax_fwd
 
@@ -108,6 +117,9 @@ def _quack(torch):
 
     def softmax(x):
         return {"y": softmax_fwd(x)}
+
+    def cross_entropy(x, target):
+        return {"loss": cross_entropy_fwd(x, target)}
 
     return {name: value for name, value in locals().items() if name not in ("single", "torch")}
 

@@ -123,7 +123,7 @@ class Cell:
         # 0xff bytes are not-a-number in every format, so that what is not written is seen.
         outputs = [empty_outputs(self.torch, self.operation, self.rows, self.cols, 0xFF) for _ in range(self.sets)]
         launches = [
-            function.bind({"rows": self.rows, "cols": self.cols, "eps": EPS, **self.inputs[i], **outputs[i]})
+            function.bind({**tuned.axes, "eps": EPS, **self.inputs[i], **outputs[i]})
             for i in range(self.sets)
         ]
         self.add(name, lambda i: launches[i](self.torch.cuda.current_stream().cuda_stream), outputs)
@@ -188,7 +188,7 @@ def work(options, ours):
     for name in options.operation or OPERATIONS:
         operation = OPERATIONS[name]
         for rows, cols in options.shape or operation.shapes:
-            axes, types = {"rows": rows, "cols": cols}, {"T": "bf16"}
+            axes, types = operation.axes(rows, cols), {"T": "bf16"}
             tuned = [choice for campaign in ours for choice in campaign.choices(operation.kernel, axes, types)]
             # Several campaigns may know a kernel: the shape's own before its neighbour's.
             tuned.sort(key=lambda choice: (not choice.exact, choice.tuned_ns))
