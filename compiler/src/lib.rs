@@ -18,6 +18,7 @@
 
 pub mod cache;
 pub mod campaign;
+pub mod cube;
 pub mod cuda;
 mod nvrtc;
 pub mod pool;

@@ -1,9 +1,10 @@
 //! Compiling the candidates of one kernel.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use ridge_compiler::campaign;
 use ridge_compiler::cuda::{Sources, Unit};
+use ridge_compiler::{campaign, cube};
 use ridge_spec::artifact::Artifact;
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::kernel::{Instance, KernelSpec, Language};
@@ -19,11 +20,19 @@ use crate::setup::Setup;
 /// What compiling a candidate came to.
 pub(crate) type Compiled = Result<Arc<Artifact>, Rejection>;
 
+/// Where a candidate's source comes from.
+enum FrontEnd {
+    /// From the kernel's folder.
+    Cuda(Result<Arc<Sources>, Rejection>),
+    /// From the spec's math; the toolkit's headers are in these folders.
+    Cube(Vec<PathBuf>),
+}
+
 /// Compiles the candidates of one kernel for one architecture.
 pub(crate) struct Compiler {
     compiler: campaign::Compiler,
     toolkit_name: String,
-    sources: Result<Arc<Sources>, Rejection>,
+    front_end: FrontEnd,
     architecture: Architecture,
     /// Said once: a cache that cannot be written costs time, not results.
     cache_warned: bool,
@@ -33,28 +42,26 @@ impl Compiler {
     /// Finds the toolkit, installing it where there is none, and reads the kernel's sources.
     ///
     /// # Errors
-    /// [`PipelineError::Toolchain`], [`PipelineError::NoCache`], and [`PipelineError::Spec`] for a
-    /// language that has no front end.
+    /// [`PipelineError::Toolchain`] and [`PipelineError::NoCache`].
     pub(crate) fn new(
         setup: &Setup,
         folder: &KernelFolder,
         architecture: Architecture,
         observer: &dyn Observer,
     ) -> Result<Self, PipelineError> {
-        let Language::Cuda { source, .. } = &folder.spec.language else {
-            return Err(PipelineError::Spec(vec![
-                Diagnostic::new("spec.language", "the language `cube` has no front end yet")
-                    .hint("write the kernel in CUDA C++: `language = \"cuda\"`"),
-            ]));
-        };
         let cache = setup.artifact_cache()?;
         let toolkit = setup.toolkit(observer)?;
-        let sources = Sources::load(folder.root(), source, &toolkit.include_folders)
-            .map(Arc::new)
-            .map_err(|error| error.to_rejection());
+        let front_end = match &folder.spec.language {
+            Language::Cuda { source, .. } => FrontEnd::Cuda(
+                Sources::load(folder.root(), source, &toolkit.include_folders)
+                    .map(Arc::new)
+                    .map_err(|error| error.to_rejection()),
+            ),
+            Language::Cube => FrontEnd::Cube(toolkit.include_folders.clone()),
+        };
         let toolkit_name = toolkit.name();
         let compiler = campaign::Compiler::new(setup.pool_config(toolkit), Some(cache));
-        Ok(Self { compiler, toolkit_name, sources, architecture, cache_warned: false })
+        Ok(Self { compiler, toolkit_name, front_end, architecture, cache_warned: false })
     }
 
     /// The toolkit's name and version, as records carry it.
@@ -69,7 +76,13 @@ impl Compiler {
         instance: &Instance,
         candidate: &Candidate,
     ) -> Result<Unit, Rejection> {
-        Unit::of_candidate(spec, self.sources.clone()?, instance, candidate, self.architecture)
+        let target = self.architecture;
+        match &self.front_end {
+            FrontEnd::Cuda(sources) => {
+                Unit::of_candidate(spec, sources.clone()?, instance, candidate, target)
+            }
+            FrontEnd::Cube(folders) => cube::unit(spec, instance, candidate, folders, target),
+        }
     }
 
     /// Compiles every unit and hands each result to `done` as it comes, cached ones first; equal

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ridge_compiler::cube;
 use ridge_spec::digest::Digest;
-use ridge_spec::kernel::KernelSpec;
+use ridge_spec::kernel::{KernelSpec, Language};
 
 use crate::error::PipelineError;
 
@@ -18,7 +19,7 @@ const HEADER_EXTENSIONS: &[&str] = &["h", "hh", "hpp", "cuh", "inc", "inl"];
 pub struct KernelFolder {
     /// The folder.
     pub path: PathBuf,
-    /// The spec.
+    /// The spec; of a generated kernel with the space and the launch that were generated.
     pub spec: KernelSpec,
     /// Files the spec names and headers its source may include, by their path in the folder.
     pub files: BTreeMap<String, Vec<u8>>,
@@ -46,6 +47,11 @@ impl KernelFolder {
         let root = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
         collect_headers(root, "", 0, &mut files)?;
         let digest = spec.digest(&files);
+        // The digest is that of what the author wrote: space and launch follow from it.
+        let spec = match spec.language {
+            Language::Cuda { .. } => spec,
+            Language::Cube => cube::complete(&spec).map_err(PipelineError::Spec)?,
+        };
         Ok(Self { path: folder, spec, files, digest })
     }
 
