@@ -94,7 +94,7 @@ fn images() {
         flush_bytes: 0,
     };
     let mut stage = device.stage(request).unwrap();
-    println!("stage of {} MiB: {:.1?}", SIDE * SIDE * 2 >> 20, since.elapsed());
+    println!("stage of {} MiB: {:.1?}", (SIDE * SIDE * 2) >> 20, since.elapsed());
     let artifact = artifact();
     let config = LaunchConfig {
         grid: [1; 3],
@@ -162,7 +162,7 @@ fn judgements() {
         });
         println!(
             "judging {} Mi elements of bf16 on {} threads, {name}: {times}",
-            SIDE * SIDE >> 20,
+            (SIDE * SIDE) >> 20,
             rayon::current_num_threads()
         );
     }

@@ -1,6 +1,8 @@
 //! A device that can time, for tests of what stands between a device and its judge: the emulator
 //! over memory of its own, with times from a list and faults on demand.
 
+pub(crate) mod launches;
+
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
