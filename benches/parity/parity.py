@@ -60,7 +60,7 @@ def parse_arguments():
     )
     parser.add_argument("--device", default="cuda:0", help="`emulator` tries this script without a GPU")
     parser.add_argument("--ncu", default="ncu", help="Nsight Compute's command line")
-    parser.add_argument("--candidates", type=int, default=8, help="of each kernel and workload")
+    parser.add_argument("--candidates", type=int, default=6, help="of each kernel and workload")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=pathlib.Path, default=HERE / "cases.toml")
     parser.add_argument("--skip", action="append", default=[], choices=["outputs", "counters"])
@@ -161,7 +161,17 @@ def compare_outputs(arguments):
     for kernel in kernels.values():
         kernel["candidates"] = len(kernel["candidates"])
         kernel["approx"] = sorted(kernel["approx"])
+        kernel["equal"] = merged(kernel["equal"])
     return {"exit_status": run.returncode, "seconds": round(time.monotonic() - start, 1), "kernels": kernels}
+
+
+def merged(equal):
+    """One entry for all inputs of a workload on which the same candidates are equal."""
+    inputs = {}
+    for name, candidates in equal.items():
+        workload, distribution = name.split(", ")
+        inputs.setdefault((workload, tuple(candidates)), []).append(distribution)
+    return {f"{workload}: {', '.join(names)}": list(candidates) for (workload, candidates), names in inputs.items()}
 
 
 def judge_outputs(line):
@@ -233,7 +243,12 @@ def compare_counters(case, arguments, profiler):
     result["measured"] = measured
     if error:
         result["error"] = error
-    return result | {"rows": metrics.compare(answer["counters"], measured)}
+    rows = metrics.compare(answer["counters"], measured)
+    idle = [row for row in rows if row["emulator"] == 0 and row["device"] == 0]
+    return result | {
+        "rows": [row for row in rows if row not in idle],
+        "equal_at_zero": [row["counter"] for row in idle],
+    }
 
 
 def profile(arguments, profiler, launch, entry):
@@ -441,6 +456,8 @@ def self_test():
     output = {"different": 1, "max_ulps": 1, "dtype": "bf16", "same_size": True}
     assert judge_outputs({"status": "compared", "approx": [], "outputs": [output]}) == "differs"
     assert judge_outputs({"status": "compared", "approx": ["ex2.approx.f32"], "outputs": [output]}) == "within approx"
+    lists = {"a, normal": ["c"], "a, edge-values": ["c"], "b, normal": ["c", "d"]}
+    assert merged(lists) == {"a: normal, edge-values": ["c"], "b: normal": ["c", "d"]}
     assert judge_outputs({"status": "device refused"}) == "device refused"
     assert len(load_cases(argparse.Namespace(cases=HERE / "cases.toml"))) >= 8
     assert all(
