@@ -138,6 +138,8 @@ fn once(engine: &mut Engine, run: &Run<'_>, mask: u32) -> Result<Vec<u8>, Stop> 
     run.arena
         .poison(stream, &engine.kernels, 1, run.seed, mask)
         .map_err(|fault| engine.own(&fault))?;
+    // With an event between them, a programmatic launch does not overlap the poisoning.
+    stream.record(&run.ended).map_err(|fault| engine.own(&fault))?;
     stream.launch(&run.function, &run.execution.launch, &run.values).map_err(|fault| {
         fault::stop(&fault, Purpose::Launch(&run.execution.launch, run.needs), &engine.context)
     })?;

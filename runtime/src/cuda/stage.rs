@@ -219,5 +219,10 @@ fn allocate(
         engine.kernels.poison(stream, &what)?;
         engine.staging.settle(stream, deadline)?;
     }
+    // Each kernel runs once before it is recorded into a graph: by then it must be loaded.
+    let (from, to) = copies.halves(0);
+    engine.kernels.copy(stream, from, to, copies.n_vectors)?;
+    engine.kernels.flush(stream, foreign.address(), foreign.size_bytes(), arena.sink())?;
+    engine.staging.settle(stream, deadline)?;
     Ok(Parts { arena, foreign, copies, copy_graphs: None })
 }

@@ -223,6 +223,8 @@ impl<'a> Runner<'a> {
             .arena
             .poison(&engine.stream, &engine.kernels, 1, poison_seed, 0)
             .map_err(|fault| self.own(&fault))?;
+        // With an event between them, a programmatic launch does not overlap the poisoning.
+        self.record_pair(0, true)?;
         self.launch(candidate, 0)?;
         self.record_pair(0, false)?;
         self.wait_for_pair(0)?;

@@ -1,6 +1,6 @@
 //! Planted faults: each costs its candidate its rejection, and the next one nothing.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use ridge_runtime::device::Device;
 use ridge_runtime::measure::{Stage, TimingDevice, TimingPlan};
@@ -170,12 +170,23 @@ fn a_worker_killed_from_outside() {
         return;
     }
     let device = isolated();
-    let honest = Arc::new(increment());
+    let honest = increment();
     for _ in 0..2 {
         let report = execute(&device, &honest, threads(N), N);
         assert!(report.outputs[0].bytes == words(1001, N));
         let worker = rustix::process::Pid::from_raw(device.worker_id().cast_signed()).unwrap();
         rustix::process::kill_process(worker, rustix::process::Signal::KILL).unwrap();
+        while is_alive(device.worker_id()) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
     assert!(device.is_usable());
+}
+
+/// Whether a thread of the process still runs; its leader may have ended before the others.
+fn is_alive(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
+    let is_zombie = std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z")));
+    threads > 1 || threads == 1 && !is_zombie
 }
