@@ -115,6 +115,22 @@ impl Prior {
         vec![PriorSource { share: 1.0, slowdowns }]
     }
 
+    /// The prior turned upside down: what it predicts to be fast is slow. The worst that a prior can
+    /// be, to try searches with.
+    #[must_use]
+    pub fn inverted(&self) -> Self {
+        let time = |index| self.at(index).map(|time| 1e6 / time);
+        let source = |source: &PriorSource| {
+            let slowest = source.slowdowns.iter().copied().fold(0.0, f64::max);
+            let slowdowns = source.slowdowns.iter().map(|slowdown| slowest - slowdown).collect();
+            PriorSource { share: source.share, slowdowns }
+        };
+        Self {
+            predicted_time_ns: (0..self.predicted_time_ns.len()).map(time).collect(),
+            sources: self.sources.iter().map(source).collect(),
+        }
+    }
+
     /// The predicted candidates, fastest first, equal ones by index. Predictions that are not
     /// positive and finite are left out.
     pub fn order(&self) -> Vec<usize> {

@@ -194,5 +194,10 @@ fn blends_by_weight_where_there_is_something() {
         assert!((found.unwrap() - expected).abs() < 1e-6, "{blended:?}");
     }
     assert_eq!(blended.sources.len(), 2);
+    let (mut order, mut inverted) = (b.order(), b.inverted().order());
+    inverted.reverse();
+    assert_eq!(order, inverted);
+    order.sort_unstable();
+    assert_eq!(order, [0, 1, 2]);
     assert_eq!(Prior::blend(&[(&a, 0.0), (&b, f64::NAN)]), None);
 }

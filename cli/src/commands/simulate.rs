@@ -33,6 +33,9 @@ pub(crate) struct SimulateArguments {
     /// on other devices and workloads; naming LANDSCAPE again leaves out each one's own.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     prior: Vec<PathBuf>,
+    /// Turn every prior upside down, to see what one that misleads costs.
+    #[arg(long, requires = "prior")]
+    mislead: bool,
     /// Draw the convergence curves: one `.svg`, or an `.html` with every landscape.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -49,6 +52,7 @@ pub(crate) fn run(flags: &SimulateArguments, format: Format) -> anyhow::Result<A
         seeds: u64::from(flags.seeds),
         batch: flags.batch as usize,
         priors: flags.prior.clone(),
+        mislead: flags.mislead,
         plot: flags.out.clone(),
     };
     let progress = Progress::new();

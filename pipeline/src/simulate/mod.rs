@@ -42,6 +42,8 @@ pub struct SimulateRequest {
     /// Landscape files, and folders of them, whose campaigns are the priors of those of the same
     /// kernel elsewhere.
     pub priors: Vec<PathBuf>,
+    /// Turn every prior upside down, to see what a prior that misleads costs.
+    pub mislead: bool,
     /// Where to draw the convergence curves: an `.svg`, or an `.html` with every landscape.
     pub plot: Option<PathBuf>,
 }
@@ -246,7 +248,8 @@ impl Replayer<'_> {
         let settings = Replay {
             budget: self.request.budget,
             batch: self.request.batch,
-            prior: prior(target, sources, logs, seed),
+            prior: prior(target, sources, logs, seed)
+                .map(|prior| if self.request.mislead { prior.inverted() } else { prior }),
         };
         self.entries
             .iter()

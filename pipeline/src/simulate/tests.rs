@@ -37,6 +37,7 @@ fn request(folder: &Path) -> SimulateRequest {
         seeds: 3,
         batch: 1,
         priors: Vec::new(),
+        mislead: false,
         plot: None,
     }
 }
@@ -79,6 +80,8 @@ fn priors_come_from_elsewhere_only() {
         portfolio.overall.curve[4]
     };
     assert!(early(&warm) > early(&cold), "{} {}", early(&warm), early(&cold));
+    let misled = run(&SimulateRequest { mislead: true, ..asked }, &Unobserved).unwrap();
+    assert!(early(&misled) < early(&warm), "{} {}", early(&misled), early(&warm));
 }
 
 #[test]

@@ -51,12 +51,12 @@ pub(crate) fn expected_slowdowns(
     let mut expected = Vec::with_capacity(space.len());
     for start in (0..space.len()).step_by(CHUNK) {
         let chunk = start..(start + CHUNK).min(space.len());
-        let axes = (0..features.len())
+        let axes: Vec<Vec<f32>> = (0..features.len())
             .map(|axis| chunk.clone().map(|at| features.coordinate(axis, space, at)).collect())
             .collect();
-        let mut posterior = Posterior::new(kernel.clone(), axes, chunk.len());
+        let mut posterior = Posterior::new(kernel.clone(), chunk.len());
         for row in &rows {
-            posterior.push(row.clone());
+            posterior.push(row.clone(), &axes);
         }
         let (mean, _) = posterior.mean(&targets);
         expected.extend(mean.into_iter().map(|mean| f64::from(mean) + level - best));

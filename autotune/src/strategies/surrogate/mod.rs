@@ -1,9 +1,9 @@
-//! Gaussian processes over the space, and expected improvement.
+//! A Gaussian process over the space, and expected improvement.
 //!
-//! The first candidates are drawn evenly; each later one is where the processes expect the largest
-//! improvement on the best so far, or now and then the lowest bound. Their length scales are learnt
-//! as the history grows. In a batch, what is already chosen counts as observed with the value that
-//! is expected there. With a prior, the processes model what the predictions leave unexplained, as
+//! The first candidates are drawn evenly; each later one is where the process expects the largest
+//! improvement on the best so far, or now and then the lowest bound. Its length scales are learnt as
+//! the history grows. In a batch, what is already chosen counts as observed with the value that
+//! is expected there. With a prior, the process models what the predictions leave unexplained, as
 //! far as predictions and times have been seen to agree; when that brings no improvement, a model
 //! that knows nothing of the prior takes its turn.
 

@@ -1,7 +1,4 @@
-//! The model behind the proposals: several processes that differ in what they assume.
-//!
-//! A single choice of length scales is often wrong and sure of itself; the mean over a few of them
-//! is neither. They are chosen anew in turn as the history grows.
+//! The model behind the proposals: a process, the pool it looks at, and what a prior explains.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +14,13 @@ use super::trust::Sources;
 use crate::history::History;
 use crate::prior::Prior;
 
-/// Candidates evaluated before the model is asked, and how many of them a prior decides.
+/// Candidates evaluated before the model is asked, and how many of them a prior decides: at least
+/// so many, and of a large first batch this share.
 const N_FIRST: usize = 6;
 const N_PREDICTED: usize = 3;
+const SHARE_PREDICTED: f64 = 0.5;
 
-/// Processes whose expectations are averaged.
-const N_MEMBERS: usize = 3;
-
-/// The history grows by this share between choices of one member's weights.
+/// The history grows by this share between choices of weights.
 const REFIT_GROWTH: f64 = 0.05;
 
 /// Every so many candidates, one is chosen by its lower bound, so many deviations below the mean,
@@ -41,15 +37,19 @@ const FEW_OBSERVATIONS: usize = 30;
 /// What is kept between calls.
 pub(super) struct Model {
     features: FeatureMap,
-    /// The candidates to look at first, fastest predicted last.
-    first: Vec<usize>,
+    /// How many of the favourites to look at first; `None` before the first call, whose size
+    /// decides it.
+    n_predicted: Option<usize>,
     /// Those that the prior predicts to be fast, fastest first.
     favourites: Vec<usize>,
     sources: Sources,
-    members: Vec<Member>,
+    kernel: Kernel,
+    posterior: Posterior,
     pool: Vec<usize>,
-    /// The member whose weights are chosen next.
-    next: usize,
+    /// Whether the pool holds whatever is not evaluated yet.
+    whole: bool,
+    /// The pool's coordinates, axis by axis.
+    axes: Vec<Vec<f32>>,
     /// Observations at the last choice of weights; 0 before the first.
     n_fitted: usize,
     /// The candidate whose neighbours were added to the pool last.
@@ -58,9 +58,15 @@ pub(super) struct Model {
     pub(super) expected_gain: Option<f64>,
 }
 
-struct Member {
-    kernel: Kernel,
-    posterior: Posterior,
+/// How many of the predicted fastest to begin with, where `n_max` are asked for first.
+fn n_predicted(n_max: usize) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a number of candidates"
+    )]
+    let share = (n_max as f64 * SHARE_PREDICTED) as usize;
+    share.max(N_PREDICTED)
 }
 
 /// The history as the model sees it.
@@ -81,21 +87,16 @@ impl Model {
         let kernel = Kernel::new(features.weights());
         let mut favourites = prior.map(Prior::order).unwrap_or_default();
         favourites.retain(|&candidate| candidate < space.len());
-        let mut first = favourites.clone();
-        first.truncate(N_PREDICTED);
-        first.reverse();
-        let member = || {
-            let posterior = Posterior::new(kernel.clone(), Vec::new(), 0);
-            Member { kernel: kernel.clone(), posterior }
-        };
         Self {
-            first,
+            n_predicted: None,
             sources: Sources::new(prior, space.len()),
             favourites,
-            members: (0..N_MEMBERS).map(|_| member()).collect(),
+            posterior: Posterior::new(kernel.clone(), 0),
+            kernel,
             features,
             pool: Vec::new(),
-            next: 0,
+            whole: false,
+            axes: Vec::new(),
             n_fitted: 0,
             centre: None,
             expected_gain: None,
@@ -113,13 +114,9 @@ impl Model {
         let mut batch = Vec::new();
         let n_left = space.len() - history.n_candidates().min(space.len());
         let n_max = n_max.min(n_left);
-        while batch.len() < n_max
-            && let Some(candidate) = self.first.pop()
-        {
-            if !history.contains(candidate) {
-                batch.push(candidate);
-            }
-        }
+        let n_predicted = *self.n_predicted.get_or_insert_with(|| n_predicted(n_max));
+        let predicted = self.favourites.iter().take(n_predicted);
+        batch.extend(predicted.filter(|&&candidate| !history.contains(candidate)).take(n_max));
         let observed = Observed::new(history);
         while batch.len() < n_max
             && (observed.candidates.len() + batch.len() < N_FIRST || observed.best.is_none())
@@ -153,8 +150,7 @@ impl Model {
         rng: &mut ChaCha8Rng,
     ) {
         // What is chosen in this batch is observed only here.
-        let known: Option<Vec<Posterior>> = (batch.len() + 1 < n_max || !batch.is_empty())
-            .then(|| self.members.iter().map(|member| member.posterior.clone()).collect());
+        let known = (batch.len() + 1 < n_max || !batch.is_empty()).then(|| self.posterior.clone());
         let mut targets = view.targets.clone();
         for &candidate in batch.iter() {
             self.push(view.space, candidate);
@@ -179,8 +175,8 @@ impl Model {
                 targets.push(expected);
             }
         }
-        for (member, known) in self.members.iter_mut().zip(known.into_iter().flatten()) {
-            member.posterior = known;
+        if let Some(known) = known {
+            self.posterior = known;
         }
     }
 
@@ -192,8 +188,7 @@ impl Model {
         chosen: &BTreeSet<usize>,
         by_bound: bool,
     ) -> Option<(usize, f64)> {
-        let means: Vec<(Vec<f32>, f64)> =
-            self.members.iter().map(|member| member.posterior.mean(targets)).collect();
+        let (mean, scale) = self.posterior.mean(targets);
         let mut found: Option<(f64, usize)> = None;
         let mut largest = 0.0f64;
         for (point, &candidate) in self.pool.iter().enumerate() {
@@ -201,85 +196,60 @@ impl Model {
                 continue;
             }
             let explained = self.sources.explained(&view.slopes, candidate);
-            let (mut bound, mut improvement) = (0.0, 0.0);
-            for (member, (mean, scale)) in self.members.iter().zip(&means) {
-                let expected = f64::from(mean[point]) + view.level + explained;
-                let deviation = (member.posterior.variance(point) * scale).sqrt();
-                bound += BOUND_DEVIATIONS * deviation - expected;
-                improvement += expected_improvement(expected, deviation, view.best);
-            }
+            let expected = f64::from(mean[point]) + view.level + explained;
+            let deviation = (self.posterior.variance(point) * scale).sqrt();
+            let improvement = expected_improvement(expected, deviation, view.best);
             largest = largest.max(improvement);
-            let worth = if by_bound { bound } else { improvement };
+            let worth =
+                if by_bound { BOUND_DEVIATIONS * deviation - expected } else { improvement };
             if found.is_none_or(|(most, _)| worth > most) {
                 found = Some((worth, point));
             }
         }
-        let n = self.members.len() as f64;
         // A batch gains what its best candidate does.
-        let gain = largest / n;
-        self.expected_gain = Some(self.expected_gain.map_or(gain, |known| known.max(gain)));
+        let gain = self.expected_gain.map_or(largest, |known| known.max(largest));
+        self.expected_gain = Some(gain);
         let (_, point) = found?;
-        let expected = means.iter().map(|(mean, _)| f64::from(mean[point])).sum::<f64>() / n;
-        Some((point, expected))
+        Some((point, f64::from(mean[point])))
     }
 
     fn push(&mut self, space: &LegalSpace, candidate: usize) {
-        let row = self.features.row(space, candidate);
-        for member in &mut self.members {
-            member.posterior.push(row.clone());
-        }
+        self.posterior.push(self.features.row(space, candidate), &self.axes);
     }
 
-    /// Tells the members what is new; where the history has grown enough, one of them chooses its
-    /// weights anew, all of them at first.
+    /// Tells the process what is new, and chooses weights anew where the history has grown enough;
+    /// then a sampled pool is drawn anew too.
     fn refresh(&mut self, view: &View<'_>, rng: &mut ChaCha8Rng) {
         let n = view.observed.candidates.len();
         let due = (self.n_fitted as f64 * (1.0 + REFIT_GROWTH)).floor() + 1.0;
-        if self.n_fitted > 0 && (n as f64) < due {
-            for &candidate in &view.observed.candidates[self.n_known()..] {
-                self.push(view.space, candidate);
+        if self.n_fitted == 0 || n as f64 >= due {
+            if self.n_fitted == 0 || !self.whole {
+                self.whole = is_whole(view.space, view.history);
+                self.pool = pool(view.space, view.history, &self.favourites, rng);
+                self.axes = self.coordinates(view.space, &self.pool);
+                self.centre = None;
             }
-            self.look_around_the_best(view);
-            return;
+            let rows: Vec<Vec<f32>> = view
+                .observed
+                .candidates
+                .iter()
+                .map(|&candidate| self.features.row(view.space, candidate))
+                .collect();
+            let n_steps = N_FIT_STEPS[usize::from(n > FEW_OBSERVATIONS)];
+            self.kernel.fit(&rows, &view.targets, &self.features.weights(), n_steps, rng);
+            self.posterior = Posterior::new(self.kernel.clone(), self.pool.len());
+            self.n_fitted = n;
         }
-        let rows: Vec<Vec<f32>> = view
-            .observed
-            .candidates
-            .iter()
-            .map(|&candidate| self.features.row(view.space, candidate))
-            .collect();
-        let all = self.n_fitted == 0;
-        // A sampled pool is drawn anew, for all, whenever each member has had its turn.
-        let redraw = all || (self.next == 0 && !is_whole(view.space, view.history));
-        if redraw {
-            self.pool = pool(view.space, view.history, &self.favourites, rng);
-            self.centre = None;
+        for &candidate in &view.observed.candidates[self.posterior.len()..] {
+            self.push(view.space, candidate);
         }
-        let n_steps = N_FIT_STEPS[usize::from(n > FEW_OBSERVATIONS)];
-        let expected = self.features.weights();
-        let axes = self.axes(view.space, &self.pool);
-        for (at, member) in self.members.iter_mut().enumerate() {
-            let due = all || at == self.next;
-            if due {
-                member.kernel.fit(&rows, &view.targets, &expected, n_steps, rng);
-            }
-            if due || redraw {
-                let kernel = member.kernel.clone();
-                member.posterior = Posterior::new(kernel, axes.clone(), self.pool.len());
-            }
-            for row in &rows[member.posterior.len()..] {
-                member.posterior.push(row.clone());
-            }
-        }
-        self.n_fitted = n;
-        self.next = (self.next + 1) % self.members.len();
         self.look_around_the_best(view);
     }
 
     /// Adds the neighbours of a new best to a pool that is a sample.
     fn look_around_the_best(&mut self, view: &View<'_>) {
         let best = view.history.best().map(|best| best.candidate);
-        if self.centre == best || is_whole(view.space, view.history) {
+        if self.centre == best || self.whole {
             return;
         }
         self.centre = best;
@@ -289,24 +259,21 @@ impl Model {
             .into_iter()
             .filter(|near| !known.contains(near) && !view.history.contains(*near))
             .collect();
-        let axes = self.axes(view.space, &new);
-        for member in &mut self.members {
-            member.posterior.extend(&axes, new.len());
+        let axes = self.coordinates(view.space, &new);
+        self.posterior.extend(&axes, new.len());
+        for (all, more) in self.axes.iter_mut().zip(axes) {
+            all.extend(more);
         }
         self.pool.extend(new);
     }
 
     /// The coordinates of candidates, axis by axis.
-    fn axes(&self, space: &LegalSpace, candidates: &[usize]) -> Vec<Vec<f32>> {
+    fn coordinates(&self, space: &LegalSpace, candidates: &[usize]) -> Vec<Vec<f32>> {
         (0..self.features.len())
             .map(|axis| {
                 let at = |&candidate: &usize| self.features.coordinate(axis, space, candidate);
                 candidates.iter().map(at).collect()
             })
             .collect()
-    }
-
-    fn n_known(&self) -> usize {
-        self.members.first().map_or(0, |member| member.posterior.len())
     }
 }

@@ -170,8 +170,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[derive(Clone, Debug)]
 pub(super) struct Posterior {
     kernel: Kernel,
-    /// Coordinates of the pool, axis by axis.
-    pool: Vec<Vec<f32>>,
     rows: Vec<Vec<f32>>,
     factor: Factor,
     /// For each observation, its whitened covariance with every point of the pool.
@@ -181,11 +179,10 @@ pub(super) struct Posterior {
 }
 
 impl Posterior {
-    /// A posterior without observations; `pool` holds for each axis the coordinates of all points.
-    pub(super) fn new(kernel: Kernel, pool: Vec<Vec<f32>>, n_points: usize) -> Self {
+    /// A posterior without observations on a pool of so many points.
+    pub(super) fn new(kernel: Kernel, n_points: usize) -> Self {
         Self {
             kernel,
-            pool,
             rows: Vec::new(),
             factor: Factor::default(),
             columns: Vec::new(),
@@ -194,12 +191,12 @@ impl Posterior {
     }
 
     /// Adds an observation at a point given by its coordinates; its value is given to
-    /// [`Self::mean`].
-    pub(super) fn push(&mut self, row: Vec<f32>) {
+    /// [`Self::mean`]. `pool` holds for each axis the coordinates of all points of the pool.
+    pub(super) fn push(&mut self, row: Vec<f32>, pool: &[Vec<f32>]) {
         let covariances = self.rows.iter().map(|other| self.kernel.covariance(&row, other));
         self.factor.push(covariances.collect(), 1.0 + self.kernel.noise);
         let mut column = vec![0.0f32; self.variance.len()];
-        for ((weight, axis), &at) in self.kernel.weights.iter().zip(&self.pool).zip(&row) {
+        for ((weight, axis), &at) in self.kernel.weights.iter().zip(pool).zip(&row) {
             let weight = narrow(*weight);
             for (squared, coordinate) in column.iter_mut().zip(axis) {
                 let difference = coordinate - at;
@@ -226,7 +223,7 @@ impl Posterior {
         self.rows.push(row);
     }
 
-    /// Adds points to the pool, given by their coordinates axis by axis.
+    /// Adds points to the pool; `axes` holds their coordinates axis by axis.
     pub(super) fn extend(&mut self, axes: &[Vec<f32>], n_points: usize) {
         let mut whitened = vec![0.0f64; self.rows.len()];
         for point in 0..n_points {
@@ -242,9 +239,6 @@ impl Posterior {
                 column.push(narrow(*value));
             }
             self.variance.push(narrow(variance));
-            for (axis, coordinate) in self.pool.iter_mut().zip(row) {
-                axis.push(coordinate);
-            }
         }
     }
 
