@@ -136,6 +136,14 @@ pub fn parse(file: &str, text: &str) -> Result<DeviceProfile, Diagnostic> {
     Ok(profile)
 }
 
+/// A profile as [`parse`] reads it.
+///
+/// # Errors
+/// `profile.syntax` for a number that TOML cannot hold.
+pub fn to_toml(profile: &DeviceProfile) -> Result<String, Diagnostic> {
+    toml::to_string(profile).map_err(|error| Diagnostic::new("profile.syntax", error.to_string()))
+}
+
 /// Every number of a profile under the name its source is listed by. The patterns are complete,
 /// so that a new field does not compile until it is listed.
 fn numbers(profile: &DeviceProfile) -> Vec<(&'static str, f64)> {
@@ -286,6 +294,14 @@ mod tests {
             error.hint.as_deref(),
             Some("the built-in profiles are h200, h100, a100, l4, rtx4090, b200")
         );
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for (profile, _) in list() {
+            let text = to_toml(profile).unwrap();
+            assert_eq!(parse("again.toml", &text).as_ref(), Ok(profile));
+        }
     }
 
     #[track_caller]
