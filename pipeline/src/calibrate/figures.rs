@@ -295,72 +295,16 @@ fn synchronisation(findings: &mut Findings, board: &Board, times: &Times) {
 
 #[cfg(test)]
 mod tests {
-    use ridge_runtime::measure::DeviceFacts;
     use ridge_runtime::profiles;
-    use ridge_spec::target::Architecture;
 
+    use super::super::model::{self, L2, L2_HOLDS, LATENCY_NS, READ, model_ns};
     use super::super::plan::Session;
     use super::super::probes::Probe;
     use super::*;
 
-    const READ: f64 = 4.4e12;
-    const L2: f64 = 9.0e12;
-    const L2_HOLDS: f64 = 40e6;
-    const LATENCY_NS: f64 = 770.0;
-
     fn board() -> (Board, DeviceProfile) {
         let base = profiles::builtin("h200").unwrap().clone();
-        let facts = DeviceFacts {
-            name: base.device.clone(),
-            architecture: Architecture::parse("sm_90").unwrap(),
-            driver: "580".to_owned(),
-            cuda_version: 13_000,
-            multiprocessors: 132,
-            l2_bytes: 60 << 20,
-            memory_bytes: 150 << 30,
-        };
-        (Board::new(&facts, base.limits), base)
-    }
-
-    /// What a launch would take on a device that does exactly what the figures say.
-    fn model_ns(run: &Run) -> f64 {
-        let bytes = run.value("n") as f64 * 16.0;
-        let count = run.value("count") as f64;
-        let blocks = run.config.blocks() as f64;
-        let waves = |rows: f64| rows / 132.0;
-        let fixed = 2000.0;
-        match run.probe {
-            Probe::Stream(mix) => {
-                let rate = match mix.name().as_str() {
-                    "read" => READ,
-                    "write" => 4.6e12,
-                    "copy" => 4.2e12,
-                    _ => 4.3e12,
-                };
-                fixed + bytes * f64::from(mix.arrays()) / rate * 1e9
-            }
-            Probe::Passes => {
-                let share = (L2_HOLDS / bytes).min(1.0);
-                fixed + count * bytes * (share / L2 + (1.0 - share) / READ) * 1e9
-            }
-            Probe::Trips => {
-                let in_flight = blocks * run.config.threads_per_block() as f64 * 16.0;
-                let moving = in_flight / READ * 1e9;
-                fixed + count * (LATENCY_NS.powi(4) + moving.powi(4)).powf(0.25)
-            }
-            Probe::Chase => {
-                let step = if run.value("warm") > 0 { 270.0 } else { 610.0 };
-                fixed + run.value("steps") as f64 * step
-            }
-            Probe::Idle if run.config.programmatic => 424.0,
-            Probe::Idle => 484.0 + 0.6 * (blocks - 1.0),
-            Probe::Trigger => 368.0 + 1.2 * (blocks - 1.0),
-            Probe::OneShot => fixed + 1300.0 * waves(blocks),
-            Probe::Persistent => fixed + 900.0 * waves(run.value("items") as f64),
-            Probe::Barriers(warps) => fixed + count * (40.0 + f64::from(warps)),
-            Probe::Clusters => fixed + count * 200.0,
-            Probe::Spin => fixed + run.value("clocks") as f64 / 1.98,
-        }
+        (Board::new(&model::facts(), base.limits), base)
     }
 
     #[test]

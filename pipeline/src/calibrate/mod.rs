@@ -10,6 +10,8 @@ mod check;
 mod date;
 mod figures;
 mod fit;
+#[cfg(test)]
+mod model;
 mod plan;
 mod probes;
 mod profile;
@@ -171,24 +173,37 @@ fn on_device(
     observer: &dyn Observer,
     started: Instant,
 ) -> Result<CalibrationAnswer, PipelineError> {
-    let facts = device.facts().clone();
+    let facts = device.facts();
     let no_profile = || PipelineError::UnknownBoard { board: facts.name.clone() };
-    let base = profile::base(&facts).ok_or_else(no_profile)?;
-    let board = Board::new(&facts, base.limits);
+    let base = profile::base(facts).ok_or_else(no_profile)?;
     let artifacts = compile(setup, base.architecture, observer)?;
     observer.notify(Event::Step("checking the probes"));
     if let Some(wrong) = check::check(device, &artifacts)? {
         return Err(unusable(&device.name(), format!("probe {wrong}")));
     }
-    let (times, tick_ns) = measure(device, &board, &artifacts, &base, observer)?;
-    let findings = figures::findings(&board, &times, tick_ns, &base);
+    calibrate(device, &base, &artifacts, out, observer, started)
+}
+
+/// Times the probes, and writes what comes of it.
+fn calibrate(
+    device: &dyn TimingDevice,
+    base: &DeviceProfile,
+    artifacts: &BTreeMap<Probe, Artifact>,
+    out: Option<&Path>,
+    observer: &dyn Observer,
+    started: Instant,
+) -> Result<CalibrationAnswer, PipelineError> {
+    let facts = device.facts();
+    let board = Board::new(facts, base.limits);
+    let (times, tick_ns) = measure(device, &board, artifacts, base, observer)?;
+    let findings = figures::findings(&board, &times, tick_ns, base);
 
     let date = date::today();
     let provenance = format!(
         "measured on {}, {date}, driver {}, ridge {TOOL_VERSION}",
         facts.name, facts.driver
     );
-    let made = profile::calibrated(&base, &findings, &provenance);
+    let made = profile::calibrated(base, &findings, &provenance);
     let path = out.map_or_else(|| PathBuf::from(format!("{}.toml", made.name)), Path::to_owned);
     let text =
         profiles::to_toml(&made).map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
@@ -201,7 +216,7 @@ fn on_device(
         date: &date,
         protocol: PROTOCOL,
         device: device.name(),
-        facts: &facts,
+        facts,
         base: &base.name,
         wall_time_ns,
         findings: &findings,
@@ -218,7 +233,7 @@ fn on_device(
         schema: ANSWER_SCHEMA,
         device: device.name().to_owned(),
         board: facts.name.clone(),
-        base: base.name,
+        base: base.name.clone(),
         probes_checked: artifacts.len(),
         findings,
         missing: times.missing,
