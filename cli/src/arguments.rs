@@ -76,6 +76,9 @@ pub(crate) enum Command {
     /// Compile requests from stdin, one JSON object a line.
     #[command(hide = true)]
     CompileWorker,
+    /// Run candidates on a GPU, as asked on stdin.
+    #[command(hide = true)]
+    DeviceWorker,
 }
 
 /// Flags of `check`.
@@ -95,9 +98,12 @@ pub(crate) struct CheckArguments {
     /// Run every block of large workloads, not a sample of them.
     #[arg(long)]
     pub(crate) every_block: bool,
-    /// What to compile for.
-    #[arg(long, default_value = "h200")]
-    pub(crate) target: String,
+    /// Where candidates run: `emulator`, `cuda:N`.
+    #[arg(long, default_value = "emulator")]
+    pub(crate) device: String,
+    /// What to compile for: a name, or a profile's file [default: `h200`, or the device's own].
+    #[arg(long)]
+    pub(crate) target: Option<String>,
     /// Seed of the inputs.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -108,12 +114,13 @@ pub(crate) struct CheckArguments {
 pub(crate) struct TuneArguments {
     /// The kernel's folder, or its `.toml`.
     pub(crate) spec: PathBuf,
-    /// Where candidates run.
+    /// Where candidates run: `emulator`, `cuda:N`, or `cuda:all` for every GPU of the host.
     #[arg(long, default_value = "emulator")]
     pub(crate) device: String,
-    /// What to compile and predict for.
-    #[arg(long, default_value = "h200")]
-    pub(crate) target: String,
+    /// What to compile and predict for: a name, or a profile's file [default: `h200`, or the
+    /// device's own].
+    #[arg(long)]
+    pub(crate) target: Option<String>,
     /// Evaluations for each workload [default: the whole space].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) budget: Option<u32>,
@@ -129,7 +136,8 @@ pub(crate) struct TuneArguments {
     /// Tune these workloads only.
     #[arg(long, value_name = "NAME")]
     pub(crate) workload: Vec<String>,
-    /// Folder for records, matrix and report [default: `ridge-out/KERNEL-TARGET`].
+    /// Folder for records, matrix and report [default: `ridge-out/KERNEL-TARGET`, or
+    /// `ridge-out/KERNEL-DEVICE` without `--target`].
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use ridge_pipeline::setup::{Setup, WorkerCommand};
+use ridge_pipeline::setup::{DeviceWorkerCommand, Setup, WorkerCommand};
 
 use crate::arguments::Global;
 
@@ -21,11 +21,12 @@ pub(crate) fn setup(global: &Global) -> anyhow::Result<Setup> {
         .and_then(|threads| NonZero::new(usize::from(threads)))
         .or_else(|| std::thread::available_parallelism().ok())
         .unwrap_or(NonZero::<usize>::MIN);
-    let worker = WorkerCommand {
-        program: std::env::current_exe()?,
-        arguments: vec!["compile-worker".into()],
-    };
-    Ok(Setup::new(lookup, global.toolkit.clone(), global.cache.clone(), worker, threads))
+    let program = std::env::current_exe()?;
+    let device_worker =
+        DeviceWorkerCommand { program: program.clone(), arguments: vec!["device-worker".into()] };
+    let worker = WorkerCommand { program, arguments: vec!["compile-worker".into()] };
+    let (toolkit, cache) = (global.toolkit.clone(), global.cache.clone());
+    Ok(Setup::new(lookup, toolkit, cache, worker, device_worker, threads))
 }
 
 /// Folder of a campaign without `--out`.

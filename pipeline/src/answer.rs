@@ -7,8 +7,8 @@ use ridge_spec::counters::Counters;
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::digest::Digest;
 use ridge_spec::launch::LaunchConfig;
-use ridge_spec::outcome::{Prediction, Rejection};
-use ridge_spec::record::VerificationSummary;
+use ridge_spec::outcome::{Interval, Prediction, Rejection, Samples};
+use ridge_spec::record::{Companions, VerificationSummary};
 use ridge_spec::space::Candidate;
 use serde::Serialize;
 
@@ -114,6 +114,9 @@ pub struct TuneAnswer {
     pub files: Files,
     /// Wall time of the whole job, nanoseconds.
     pub wall_time_ns: u64,
+    /// Of that, while neither a candidate was compiled nor a GPU was at work: the tuner's own share,
+    /// checking in the emulator and comparing included.
+    pub own_time_ns: u64,
 }
 
 /// What a campaign wrote.
@@ -147,7 +150,7 @@ pub struct WorkloadAnswer {
     pub rejected: BTreeMap<String, usize>,
     /// The least time that the target's data sheet allows for the workload's bytes, nanoseconds.
     pub roofline_ns: u64,
-    /// Predicted time of the spec's default candidate, nanoseconds, where it is legal and passed.
+    /// Screened time of the spec's default candidate, nanoseconds, where it is legal and passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_time_ns: Option<u64>,
     /// The best candidates that passed every check, best first.
@@ -162,16 +165,59 @@ pub struct WorkloadAnswer {
 pub struct Ranked {
     /// The candidate.
     pub candidate: Candidate,
-    /// Predicted time, nanoseconds.
+    /// Median of the finals' samples where there is a GPU, else the predicted time; nanoseconds.
     pub time_ns: u64,
     /// The roofline's time over its own.
     pub fraction_of_roofline: f64,
-    /// The prediction's terms.
-    pub prediction: Prediction,
+    /// How it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measurement: Option<Measurement>,
+    /// The prediction's terms; absent where the emulator does not execute the candidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<Prediction>,
     /// What the assembler says it needs.
     pub resources: Resources,
     /// The artifact.
     pub artifact: Digest,
+}
+
+/// A measured time with what stands beside it; nanoseconds a launch.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measurement {
+    /// The 95 % interval of the median.
+    pub interval: Interval,
+    /// Samples taken.
+    pub n_samples: usize,
+    /// A copy of as many bytes, in the same rounds.
+    pub copy_ns: u64,
+    /// With a warm cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hot_ns: Option<u64>,
+    /// One launch after a foreign kernel, launch latency included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alone_ns: Option<u64>,
+    /// The same artifact timed as another candidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twin_ns: Option<u64>,
+    /// Whether two runs left the same bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeatable: Option<bool>,
+}
+
+impl Measurement {
+    /// What the samples come to.
+    pub(crate) fn of(samples: &Samples, beside: &Companions) -> Self {
+        let median = |samples: &Option<Samples>| samples.as_ref().map(Samples::median_ns);
+        Self {
+            interval: samples.interval(0.95),
+            n_samples: samples.len(),
+            copy_ns: beside.copy.median_ns(),
+            hot_ns: median(&beside.hot),
+            alone_ns: median(&beside.alone),
+            twin_ns: median(&beside.twin),
+            repeatable: beside.repeatable,
+        }
+    }
 }
 
 /// A finalist that failed on a workload beside the tuned one.

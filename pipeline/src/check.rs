@@ -1,20 +1,19 @@
 //! Checking candidates: compile, run, verify, on every workload of the spec.
 
-use std::sync::Arc;
-
-use ridge_runtime::emulator::Emulator;
-use ridge_runtime::profiles;
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::kernel::{KernelSpec, Workload};
 use ridge_spec::space::Candidate;
 
 use crate::answer::{ANSWER_SCHEMA, CandidateCheck, CheckAnswer, Verdict, WorkloadCheck};
 use crate::compilation::Compiler;
+use crate::devices::DeviceChoice;
 use crate::error::PipelineError;
 use crate::evaluate::{Bound, Depth, Evaluator};
 use crate::event::{Event, Observer};
 use crate::folder::KernelFolder;
+use crate::measuring::Bench;
 use crate::setup::Setup;
+use crate::target;
 use crate::trials::{self, Pair};
 use crate::tune::find_workload;
 
@@ -38,8 +37,10 @@ pub struct CheckRequest {
     pub workloads: Vec<String>,
     /// Run every block of large workloads, not a sample of them.
     pub every_block: bool,
-    /// The profile of what to compile and predict for.
-    pub target: String,
+    /// Where candidates run.
+    pub device: DeviceChoice,
+    /// The profile of what to compile and predict for, by name or file; `None` for the device's own.
+    pub target: Option<String>,
     /// Seed of the inputs.
     pub seed: u64,
 }
@@ -55,9 +56,16 @@ pub fn run(
     observer: &dyn Observer,
 ) -> Result<CheckAnswer, PipelineError> {
     let spec = &folder.spec;
-    let profile = profiles::find(&request.target)
-        .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
-    let evaluator = Evaluator::new(folder, profile, Arc::new(Emulator::new()), request.seed);
+    let bench = match &request.device {
+        DeviceChoice::Emulator => None,
+        choice => Some(Bench::open(setup, choice)?),
+    };
+    let profile = target::resolve(request.target.as_deref(), bench.as_ref().map(Bench::facts))?;
+    let emulated = Evaluator::emulated(folder, &profile, request.seed);
+    let evaluator = match &bench {
+        Some(bench) => emulated.on(bench.device()),
+        None => emulated,
+    };
     let workloads: Vec<&Workload> = if request.workloads.is_empty() {
         spec.workloads.iter().collect()
     } else {

@@ -64,11 +64,37 @@ pub enum PipelineError {
         /// The kernel.
         kernel: String,
     },
-    /// A device that this build or machine does not have.
+    /// A name that no device can have.
     #[error("no device is called `{name}`")]
     UnknownDevice {
         /// The name.
         name: String,
+    },
+    /// A device that this machine does not have, or that does not work.
+    #[error("device `{name}` cannot be used: {reason}")]
+    NoDevice {
+        /// The name.
+        name: String,
+        /// What stands in the way.
+        reason: String,
+    },
+    /// Nothing is known of the board, so nothing can be compiled or predicted for it.
+    #[error("no profile describes the board `{board}`")]
+    UnknownBoard {
+        /// The driver's name of it.
+        board: String,
+    },
+    /// A profile of another architecture than the device's.
+    #[error("target `{target}` is for {wanted}, but `{device}` is {found}")]
+    WrongTarget {
+        /// The profile.
+        target: String,
+        /// The profile's architecture.
+        wanted: String,
+        /// The device.
+        device: String,
+        /// The device's architecture.
+        found: String,
     },
     /// No folder for caches is named.
     #[error("there is no folder for the cache")]
@@ -125,6 +151,9 @@ impl PipelineError {
             Self::UnknownWorkload { .. } => "workload.unknown".to_owned(),
             Self::NothingToTune { .. } => "workload.none-to-tune".to_owned(),
             Self::UnknownDevice { .. } => "device.unknown".to_owned(),
+            Self::NoDevice { .. } => "device.none".to_owned(),
+            Self::UnknownBoard { .. } => "device.no-profile".to_owned(),
+            Self::WrongTarget { .. } => "device.wrong-target".to_owned(),
             Self::Toolchain(error) => error.code().to_owned(),
             Self::NoCache => "cache.none".to_owned(),
             Self::Pool(error) => error.code().to_owned(),
@@ -156,7 +185,19 @@ impl PipelineError {
             Self::NothingToTune { .. } => {
                 Some("name a workload with `--workload`, or give one `role = \"tune\"`".to_owned())
             }
-            Self::UnknownDevice { .. } => Some("devices: `emulator`".to_owned()),
+            Self::UnknownDevice { .. } => {
+                Some("devices: `emulator`, `cuda:0` and so on, `cuda:all`".to_owned())
+            }
+            Self::NoDevice { .. } => {
+                Some("`ridge doctor` says what works here; `--device emulator` needs no GPU".to_owned())
+            }
+            Self::UnknownBoard { .. } => Some(
+                "measure one with `ridge doctor --calibrate`, or name the nearest with `--target`"
+                    .to_owned(),
+            ),
+            Self::WrongTarget { .. } => {
+                Some("leave `--target` away: the device's own profile is used".to_owned())
+            }
             Self::NoCache => Some("name one with `--cache` or `RIDGE_CACHE`".to_owned()),
             Self::Pool(error) => Some(error.hint().to_owned()),
             Self::Toolchain(error) => Some(error.hint().to_owned()),

@@ -1,10 +1,11 @@
-//! Evaluating one compiled candidate on the emulator: check it, count what it does, predict.
+//! Evaluating one compiled candidate: check it, count what it does, predict.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ridge_autotune::cost::{self, CostInputs, Roofline, Work};
 use ridge_runtime::device::{BlockSelection, Device};
+use ridge_runtime::emulator::Emulator;
 use ridge_runtime::verify::reference::ReferenceOptions;
 use ridge_runtime::verify::{
     self, Distribution, Launch, ReferenceSet, Verdict, VerifyError, VerifyOptions,
@@ -49,6 +50,11 @@ impl Bound {
         &self.instance.workload().name
     }
 
+    /// Its inputs and expected outputs.
+    pub(crate) fn references(&self) -> &ReferenceSet {
+        &self.references
+    }
+
     /// Whether what is compiled for one of the two workloads is what is compiled for the other.
     pub(crate) fn shares_artifact(&self, other: &Self) -> bool {
         self.instance.types() == other.instance.types()
@@ -82,17 +88,30 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) spec: &'a KernelSpec,
     pub(crate) profile: &'a DeviceProfile,
     device: Arc<dyn Device>,
+    /// Whether several threads may run candidates at once.
+    is_parallel: bool,
     seed: u64,
 }
 
 impl<'a> Evaluator<'a> {
-    pub(crate) fn new(
+    /// In the emulator.
+    pub(crate) fn emulated(
         folder: &'a KernelFolder,
         profile: &'a DeviceProfile,
-        device: Arc<dyn Device>,
         seed: u64,
     ) -> Self {
-        Self { spec: &folder.spec, profile, device, seed }
+        let device = Arc::new(Emulator::new());
+        Self { spec: &folder.spec, profile, device, is_parallel: true, seed }
+    }
+
+    /// The same on a GPU.
+    pub(crate) fn on(&self, device: Arc<dyn Device>) -> Self {
+        Self { device, is_parallel: false, ..*self }
+    }
+
+    /// Whether several threads may run candidates at once.
+    pub(crate) fn is_parallel(&self) -> bool {
+        self.is_parallel
     }
 
     /// Name of the device that candidates run on.
@@ -205,6 +224,12 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// A time in whole nanoseconds; what a workload needs is far from the ends of the range.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
+pub(crate) fn whole_nanoseconds(ns: f64) -> u64 {
+    ns.clamp(0.0, 1e18).round() as u64
+}
+
 /// What a workload has to move and compute: every input read once and every output written once,
 /// scaled to the spec's own count of bytes where it gives one.
 pub(crate) fn work(instance: &Instance) -> Work {
@@ -250,7 +275,8 @@ fn summary(verdict: &Verdict, options: &VerifyOptions, grid: u64) -> Verificatio
     }
 }
 
-fn reference_failure(workload: &Workload, error: &VerifyError) -> PipelineError {
+/// Why there is no verdict on a workload.
+pub(crate) fn reference_failure(workload: &Workload, error: &VerifyError) -> PipelineError {
     PipelineError::Reference {
         workload: workload.name.clone(),
         code: error.code().to_owned(),

@@ -8,14 +8,18 @@
 pub mod answer;
 pub mod check;
 mod compilation;
+pub mod devices;
 pub mod doctor;
 pub mod error;
 mod evaluate;
 pub mod event;
 pub mod folder;
+mod measuring;
+mod occupation;
 pub mod report;
 pub mod setup;
 pub mod simulate;
 pub mod storage;
+pub mod target;
 mod trials;
 pub mod tune;

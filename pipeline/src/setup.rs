@@ -9,6 +9,9 @@ use ridge_compiler::pool::PoolConfig;
 pub use ridge_compiler::pool::WorkerCommand;
 use ridge_compiler::toolchain::{self, InstallProgress, SearchPaths, Toolkit};
 
+use ridge_runtime::cuda::CudaDevice;
+pub use ridge_runtime::worker::WorkerCommand as DeviceWorkerCommand;
+
 use crate::error::PipelineError;
 use crate::event::{Event, Observer};
 
@@ -19,6 +22,8 @@ pub struct Setup {
     pub search_paths: SearchPaths,
     /// What becomes a compile worker: it calls [`serve_compile_worker`].
     pub worker: WorkerCommand,
+    /// What becomes a device worker: it calls [`serve_device_worker`].
+    pub device_worker: DeviceWorkerCommand,
     /// Compile workers, and threads of the emulator.
     pub threads: NonZero<usize>,
 }
@@ -31,12 +36,13 @@ impl Setup {
         toolkit: Option<PathBuf>,
         cache: Option<PathBuf>,
         worker: WorkerCommand,
+        device_worker: DeviceWorkerCommand,
         threads: NonZero<usize>,
     ) -> Self {
         let mut search_paths = SearchPaths::from_lookup(lookup);
         search_paths.setting = toolkit.or(search_paths.setting);
         search_paths.cache_folder = cache.or(search_paths.cache_folder);
-        Self { search_paths, worker, threads }
+        Self { search_paths, worker, device_worker, threads }
     }
 
     /// Ridge's cache folder.
@@ -95,4 +101,17 @@ pub fn limit_threads(threads: NonZero<usize>) {
 /// Where stdin or stdout fail.
 pub fn serve_compile_worker() -> std::io::Result<()> {
     ridge_compiler::worker::serve(std::io::stdin().lock(), std::io::stdout().lock())
+}
+
+/// Runs candidates on a GPU as stdin asks until it closes: what a device worker does.
+///
+/// # Errors
+/// Where stdin or stdout fail.
+pub fn serve_device_worker() -> std::io::Result<()> {
+    ridge_runtime::worker::serve_stdio(|name| {
+        let ordinal = name.strip_prefix("cuda:").and_then(|ordinal| ordinal.parse().ok());
+        let ordinal: u32 = ordinal.ok_or_else(|| format!("no device is called `{name}`"))?;
+        let device = CudaDevice::open(ordinal).map_err(|error| error.to_string())?;
+        Ok(Box::new(device))
+    })
 }

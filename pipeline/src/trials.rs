@@ -23,7 +23,8 @@ pub(crate) enum Pair {
     Ran { artifact: Arc<Artifact>, trial: Box<Trial> },
 }
 
-/// Runs every candidate on every workload; the answer is indexed by candidate, then workload.
+/// Runs every candidate on every workload; the answer is indexed by candidate, then workload. The
+/// emulator runs many at once, a GPU one after another.
 ///
 /// # Errors
 /// Where there is no reference, or compiler or device cannot answer.
@@ -70,12 +71,19 @@ pub(crate) fn run(
         }
     };
     let (run_one, set) = (&run_one, &set);
+    let mut waiting = Vec::new();
     rayon::in_place_scope(|scope| {
         compiler.compile(units, observer, |place, compiled| match compiled {
-            Ok(artifact) => scope.spawn(move |_| run_one(place, artifact)),
+            Ok(artifact) if evaluator.is_parallel() => {
+                scope.spawn(move |_| run_one(place, artifact));
+            }
+            Ok(artifact) => waiting.push((place, artifact)),
             Err(rejection) => set(place, Pair::Unbuilt(rejection)),
         })
     })?;
+    for (place, artifact) in waiting {
+        run_one(place, artifact);
+    }
     if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(error);
     }

@@ -6,14 +6,12 @@ mod ledger;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ridge_autotune::cost::Roofline;
 use ridge_autotune::history::History;
 use ridge_autotune::strategies::{self, StrategyEntry};
-use ridge_runtime::emulator::Emulator;
-use ridge_runtime::profiles;
 use ridge_spec::kernel::{KernelSpec, Role, Workload};
 use ridge_spec::matrix::Matrix;
 use ridge_spec::outcome::Outcome;
@@ -21,12 +19,15 @@ use ridge_spec::space::LegalSpace;
 
 use crate::answer::{ANSWER_SCHEMA, Files, TuneAnswer, WorkloadAnswer};
 use crate::compilation::Compiler;
+use crate::devices::DeviceChoice;
 use crate::error::PipelineError;
-use crate::evaluate::{Bound, Evaluator};
+use crate::evaluate::{Bound, Evaluator, whole_nanoseconds};
 use crate::event::{Best, Event, Observer};
 use crate::folder::KernelFolder;
+use crate::measuring::{Bench, Staging};
+use crate::occupation::Occupation;
 use crate::setup::Setup;
-use crate::{report, storage};
+use crate::{report, storage, target};
 
 use batch::{Proposed, Step, Workplace};
 use ledger::Ledger;
@@ -38,13 +39,16 @@ pub const MATRIX_FILE: &str = "tuned.toml";
 /// machine's cores.
 const BATCH: usize = 32;
 
+/// As many of a strategy that learns nothing from them: compiling and timing then overlap longer.
+const BLIND_BATCH: usize = 256;
+
 /// What to tune, and how.
 #[derive(Clone, Debug)]
 pub struct TuneRequest {
-    /// Where candidates run: `emulator`.
-    pub device: String,
-    /// The profile of what to compile and predict for.
-    pub target: String,
+    /// Where candidates run.
+    pub device: DeviceChoice,
+    /// The profile of what to compile and predict for, by name or file; `None` for the device's own.
+    pub target: Option<String>,
     /// Evaluations for each workload; `None` for the whole space.
     pub budget: Option<usize>,
     /// Wall time for the job.
@@ -63,7 +67,12 @@ pub struct TuneRequest {
 struct Campaign<'a> {
     folder: &'a KernelFolder,
     setup: &'a Setup,
+    /// In the emulator.
     evaluator: Evaluator<'a>,
+    /// Where candidates are timed, if they are.
+    bench: Option<&'a Bench>,
+    /// While something is compiled or a GPU is at work.
+    busy: &'a Occupation,
     compiler: Compiler,
     ledger: Ledger,
     observer: &'a dyn Observer,
@@ -78,6 +87,8 @@ struct Search<'a> {
     siblings: &'a [&'a Bound],
     space: &'a LegalSpace,
     roofline: Roofline,
+    /// The workload on the GPUs, from the first candidate on.
+    staging: OnceLock<Staging<'a>>,
 }
 
 impl Search<'_> {
@@ -119,11 +130,15 @@ pub fn run(
     observer: &dyn Observer,
 ) -> Result<TuneAnswer, PipelineError> {
     let started = Instant::now();
-    if request.device != "emulator" {
-        return Err(PipelineError::UnknownDevice { name: request.device.clone() });
-    }
-    let profile = profiles::find(&request.target)
-        .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
+    let bench = match &request.device {
+        DeviceChoice::Emulator => None,
+        choice => {
+            observer.notify(Event::Step("starting the device"));
+            Some(Bench::open(setup, choice)?)
+        }
+    };
+    let profile = target::resolve(request.target.as_deref(), bench.as_ref().map(Bench::facts))?;
+    let profile = &profile;
     let workloads = workloads(&folder.spec, &request.workloads)?;
     let strategy = request
         .strategy
@@ -131,10 +146,10 @@ pub fn run(
         .map(strategies::find)
         .transpose()
         .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
-    let device = Arc::new(Emulator::new());
-    let evaluator = Evaluator::new(folder, profile, device, request.seed);
+    let evaluator = Evaluator::emulated(folder, profile, request.seed);
     let compiler = Compiler::new(setup, folder, profile.architecture, observer)?;
-    let ledger = Ledger::open(request, folder, profile, &evaluator, &compiler)?;
+    let ledger = Ledger::open(request, folder, profile, bench.as_ref(), &compiler)?;
+    let busy = Occupation::default();
     for dropped in ledger.dropped() {
         observer.notify(Event::Warning(dropped));
     }
@@ -142,6 +157,8 @@ pub fn run(
         folder,
         setup,
         evaluator,
+        bench: bench.as_ref(),
+        busy: &busy,
         compiler,
         ledger,
         observer,
@@ -193,7 +210,7 @@ fn default_strategy(
     strategies::find(name).map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))
 }
 
-impl Campaign<'_> {
+impl<'c> Campaign<'c> {
     fn tune_workload(
         &mut self,
         workload: &Workload,
@@ -223,7 +240,13 @@ impl Campaign<'_> {
         let seed = self.request.seed;
         let mut strategy = (entry.build)(ridge_autotune::strategy::Setup { seed, prior: None });
         let roofline = self.evaluator.roofline(&bound);
-        let search = Search { bound: &bound, siblings: &siblings, space: &space, roofline };
+        let search = Search {
+            bound: &bound,
+            siblings: &siblings,
+            space: &space,
+            roofline,
+            staging: OnceLock::new(),
+        };
         let mut history = History::new();
         let mut n_resumed = 0;
         // The author's default comes first: what the search is measured against.
@@ -234,7 +257,8 @@ impl Campaign<'_> {
         }
         let default_time_ns = history.iter().next().and_then(|first| first.time_ns);
         while history.len() < budget && !self.is_over() {
-            let n_max = BATCH.min(budget - history.len());
+            let batch = if entry.name == "exhaustive" { BLIND_BATCH } else { BATCH };
+            let n_max = batch.min(budget - history.len());
             let proposed = strategy.propose(&space, &history, n_max);
             if proposed.is_empty() {
                 break;
@@ -242,7 +266,7 @@ impl Campaign<'_> {
             n_resumed += self.evaluate(&search, &proposed, &mut history, n_resumed)?;
         }
         self.observer.notify(Event::SearchEnded);
-        let finals = self.finals(workload, &bound, &others, &space, &history)?;
+        let finals = self.finals(&search, &others, &history)?;
         Ok(WorkloadAnswer {
             workload: workload.name.clone(),
             strategy: entry.name,
@@ -274,13 +298,16 @@ impl Campaign<'_> {
 
     /// Evaluates a batch, in parallel, and records it in the order proposed; candidates with a
     /// record of an earlier run keep their outcome. Answers how many those were.
-    fn evaluate(
+    fn evaluate<'s>(
         &mut self,
-        search: &Search<'_>,
+        search: &Search<'s>,
         proposed: &[usize],
         history: &mut History,
         n_resumed: usize,
-    ) -> Result<usize, PipelineError> {
+    ) -> Result<usize, PipelineError>
+    where
+        'c: 's,
+    {
         let workload = search.bound.instance.workload();
         let candidates: Vec<Proposed> = proposed
             .iter()
@@ -291,10 +318,13 @@ impl Campaign<'_> {
             })
             .collect();
         let n_recorded = candidates.iter().filter(|proposed| proposed.recorded.is_some()).count();
+        self.stage(search, &candidates)?;
         let workplace = Workplace {
             evaluator: &self.evaluator,
             bound: search.bound,
             siblings: search.siblings,
+            staging: search.staging.get(),
+            busy: self.busy,
             observer: self.observer,
         };
         let ledger = &mut self.ledger;
@@ -319,6 +349,30 @@ impl Campaign<'_> {
         Ok(n_recorded)
     }
 
+    /// Puts the workload on the GPUs before the first candidate that has to be timed. The seed of
+    /// its inputs is drawn once that candidate is compiled.
+    fn stage<'s>(
+        &mut self,
+        search: &Search<'s>,
+        candidates: &[Proposed],
+    ) -> Result<(), PipelineError>
+    where
+        'c: 's,
+    {
+        let open = candidates.iter().find(|proposed| proposed.recorded.is_none());
+        let (Some(bench), Some(open), None) = (self.bench, open, search.staging.get()) else {
+            return Ok(());
+        };
+        let instance = &search.bound.instance;
+        if let Ok(unit) = self.compiler.unit(self.evaluator.spec, instance, &open.candidate) {
+            let _busy = self.busy.begin();
+            self.compiler.compile(vec![(0, unit)], self.observer, |_, _| {})?;
+        }
+        let staging = bench.stage(search.bound, search.roofline, self.busy)?;
+        let _new = search.staging.set(staging);
+        Ok(())
+    }
+
     /// Writes what is derived from the log and puts the answer together.
     fn answer(
         self,
@@ -332,12 +386,13 @@ impl Campaign<'_> {
         let matrix = self.ledger.matrix(self.evaluator.profile);
         let matrix_path = write_matrix(out, matrix.as_ref())?;
         let report = report::write(out)?;
+        let wall_time_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Ok(TuneAnswer {
             schema: ANSWER_SCHEMA,
             kernel: self.folder.spec.name.to_string(),
             spec: self.folder.digest,
             target,
-            device: self.evaluator.device_name().to_owned(),
+            device: self.request.device.to_string(),
             seed: self.request.seed,
             found,
             workloads,
@@ -346,7 +401,8 @@ impl Campaign<'_> {
                 matrix: matrix_path.map(|path| path.display().to_string()),
                 report: report.display().to_string(),
             },
-            wall_time_ns: u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            wall_time_ns,
+            own_time_ns: wall_time_ns.saturating_sub(self.busy.total_ns()),
         })
     }
 }
@@ -369,12 +425,6 @@ fn write_matrix(
             _ => Ok(None),
         },
     }
-}
-
-/// A time in whole nanoseconds; what a workload needs is far from the ends of the range.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
-fn whole_nanoseconds(ns: f64) -> u64 {
-    ns.clamp(0.0, 1e18).round() as u64
 }
 
 fn rejected_by_code(history: &History) -> BTreeMap<String, usize> {

@@ -1,6 +1,7 @@
 //! `ridge check`.
 
 use ridge_pipeline::check::{self, CheckRequest, Choice};
+use ridge_pipeline::devices::DeviceChoice;
 use ridge_pipeline::folder::KernelFolder;
 use ridge_pipeline::setup::Setup;
 
@@ -22,6 +23,7 @@ pub(crate) fn run(setup: &Setup, flags: &CheckArguments, format: Format) -> anyh
         choice,
         workloads: flags.workload.clone(),
         every_block: flags.every_block,
+        device: DeviceChoice::parse(&flags.device)?,
         target: flags.target.clone(),
         seed: flags.seed,
     };

@@ -19,6 +19,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
         ridge_pipeline::setup::serve_compile_worker()?;
         return Ok(Answer::Yes);
     }
+    if let Command::DeviceWorker = &arguments.command {
+        ridge_pipeline::setup::serve_device_worker()?;
+        return Ok(Answer::Yes);
+    }
     let setup = environment::setup(&arguments.global)?;
     ridge_pipeline::setup::limit_threads(setup.threads);
     match &arguments.command {
@@ -26,6 +30,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
         Command::Check(flags) => check::run(&setup, flags, format),
         Command::Tune(flags) => tune::run(&setup, flags, format),
         Command::Simulate(flags) => simulate::run(flags, format),
-        Command::Report { .. } | Command::CompileWorker => Ok(Answer::Yes),
+        Command::Report { .. } | Command::CompileWorker | Command::DeviceWorker => Ok(Answer::Yes),
     }
 }

@@ -1,7 +1,11 @@
 //! `ridge tune`.
 
+use std::path::Path;
+
+use ridge_pipeline::devices::DeviceChoice;
 use ridge_pipeline::folder::KernelFolder;
 use ridge_pipeline::setup::Setup;
+use ridge_pipeline::target;
 use ridge_pipeline::tune::{self, TuneRequest};
 
 use crate::arguments::{Format, TuneArguments};
@@ -11,12 +15,16 @@ use crate::{Answer, draw, environment, output};
 
 pub(crate) fn run(setup: &Setup, flags: &TuneArguments, format: Format) -> anyhow::Result<Answer> {
     let folder = KernelFolder::load(&flags.spec)?;
-    let out = flags
-        .out
-        .clone()
-        .unwrap_or_else(|| environment::default_out(folder.spec.name.as_str(), &flags.target));
+    let device = DeviceChoice::parse(&flags.device)?;
+    let on = match (&flags.target, &device) {
+        (Some(target), _) => Path::new(target).file_stem().unwrap_or_default().to_string_lossy(),
+        (None, DeviceChoice::Emulator) => target::DEFAULT.into(),
+        (None, device) => device.to_string().replace(':', "-").into(),
+    };
+    let kernel = folder.spec.name.as_str();
+    let out = flags.out.clone().unwrap_or_else(|| environment::default_out(kernel, &on));
     let request = TuneRequest {
-        device: flags.device.clone(),
+        device,
         target: flags.target.clone(),
         budget: flags.budget.map(|budget| budget as usize),
         time: flags.time,

@@ -1,6 +1,6 @@
 //! What `tune` found, for people.
 
-use ridge_pipeline::answer::{Ranked, TuneAnswer, WorkloadAnswer};
+use ridge_pipeline::answer::{Measurement, Ranked, TuneAnswer, WorkloadAnswer};
 
 use super::paint::Paint;
 use super::time;
@@ -71,7 +71,11 @@ fn draw_workload(text: &mut String, paint: &Paint, answer: &WorkloadAnswer) {
 fn ranking_header(best: &[Ranked]) -> Option<String> {
     let first = best.first()?;
     let names: Vec<&str> = first.candidate.iter().map(|(name, _)| name).collect();
-    Some(format!("  predicted  roofline  limited by        {}\n", names.join("  ")))
+    let columns = match &first.measurement {
+        Some(_) => " measured     ±  of copy  roofline      alone",
+        None => "predicted  roofline  limited by      ",
+    };
+    Some(format!("  {columns}  {}\n", names.join("  ")))
 }
 
 fn ranking_row(ranked: &Ranked) -> String {
@@ -80,11 +84,25 @@ fn ranking_row(ranked: &Ranked) -> String {
         .iter()
         .map(|(name, value)| format!("{:<width$}", value.to_string(), width = name.chars().count()))
         .collect();
-    format!(
-        "  {:>9}  {:>8}  {:<16}  {}\n",
-        time::nanoseconds(ranked.time_ns),
-        time::percent(ranked.fraction_of_roofline),
-        ranked.prediction.limiting.to_string(),
-        values.join("  ").trim_end()
-    )
+    let time = time::nanoseconds(ranked.time_ns);
+    let roofline = time::percent(ranked.fraction_of_roofline);
+    let columns = match &ranked.measurement {
+        Some(measurement) => format!(
+            "{time:>9} {:>5}  {:>7}  {roofline:>8}  {:>9}",
+            time::percent(half_width(measurement, ranked.time_ns)),
+            time::percent(measurement.copy_ns as f64 / ranked.time_ns.max(1) as f64),
+            measurement.alone_ns.map_or_else(String::new, time::nanoseconds),
+        ),
+        None => {
+            let limit = ranked.prediction.as_ref().map(|it| it.limiting.to_string());
+            format!("{time:>9}  {roofline:>8}  {:<16}", limit.unwrap_or_default())
+        }
+    };
+    format!("  {columns}  {}\n", values.join("  ").trim_end())
+}
+
+/// Half the width of the median's interval, as a share of the median.
+fn half_width(measurement: &Measurement, time_ns: u64) -> f64 {
+    let width = measurement.interval.high_ns.saturating_sub(measurement.interval.low_ns);
+    width as f64 / 2.0 / time_ns.max(1) as f64
 }

@@ -10,12 +10,12 @@ const LEFT: f64 = 70.0;
 const RIGHT: f64 = WIDTH - 20.0;
 
 #[expect(clippy::cast_precision_loss, reason = "numbers are drawn with three digits")]
-fn real(count: u64) -> f64 {
+pub(super) fn real(count: u64) -> f64 {
     count as f64
 }
 
 /// Microseconds with the digits that fit a tick.
-fn microseconds(ns: f64) -> String {
+pub(super) fn microseconds(ns: f64) -> String {
     let us = ns / 1e3;
     if us < 10.0 { format!("{us:.2}") } else { format!("{us:.1}") }
 }

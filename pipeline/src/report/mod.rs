@@ -1,8 +1,10 @@
 //! The report: one HTML page about a campaign that opens without a network.
 
+mod against;
 mod charts;
 mod model;
 mod page;
+mod pairs;
 mod svg;
 
 use std::path::{Path, PathBuf};

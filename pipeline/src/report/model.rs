@@ -36,6 +36,8 @@ pub(crate) struct Evaluation {
     /// Bytes that the whole launch moves between multiprocessors and memory, 32-byte sectors, scaled
     /// from the blocks that ran.
     pub(crate) bytes_moved: Option<f64>,
+    /// What was predicted of a measured candidate, nanoseconds.
+    pub(crate) predicted_ns: Option<u64>,
     pub(crate) phases: Phases,
 }
 
@@ -53,6 +55,7 @@ pub(crate) enum EvaluationVerdict {
 pub(crate) struct Phases {
     pub(crate) compile_ns: u64,
     pub(crate) verify_ns: u64,
+    pub(crate) measure_ns: u64,
 }
 
 impl Campaign {
@@ -62,7 +65,7 @@ impl Campaign {
         let last = records.last()?;
         let ours = |record: &&TuningRecord| {
             record.spec == last.spec
-                && record.environment == last.environment
+                && record.environment.is_interchangeable(&last.environment)
                 && record.seed == last.seed
         };
         let mut order: Vec<String> = Vec::new();
@@ -104,8 +107,8 @@ impl Evaluation {
         let verdict = match &record.outcome {
             Outcome::Measured(samples) => EvaluationVerdict::Timed {
                 time_ns: samples.median_ns(),
-                terms: Vec::new(),
-                limiting: None,
+                terms: record.prediction.iter().flat_map(|it| it.terms.clone()).collect(),
+                limiting: record.prediction.as_ref().map(|it| it.limiting.to_string()),
             },
             Outcome::Predicted(prediction) => EvaluationVerdict::Timed {
                 time_ns: prediction.time_ns,
@@ -124,9 +127,11 @@ impl Evaluation {
             candidate: record.candidate.clone(),
             verdict,
             bytes_moved: bytes_moved(record),
+            predicted_ns: record.prediction.as_ref().map(|it| it.time_ns),
             phases: Phases {
                 compile_ns: record.phases.compile_ns,
                 verify_ns: record.phases.verify_ns,
+                measure_ns: record.phases.measure_ns,
             },
         }
     }
@@ -136,6 +141,7 @@ impl Evaluation {
         self.verdict = later.verdict;
         self.phases.compile_ns += later.phases.compile_ns;
         self.phases.verify_ns += later.phases.verify_ns;
+        self.phases.measure_ns += later.phases.measure_ns;
     }
 
     /// Its time, where it has one.
@@ -173,8 +179,7 @@ impl Workload {
         for evaluation in &self.evaluations {
             let Some(time_ns) = evaluation.time_ns() else { continue };
             for (name, value) in evaluation.candidate.iter() {
-                let text = value.to_string();
-                let key = SortableValue { number: text.parse().ok(), text };
+                let key = SortableValue::new(value.to_string());
                 effects.entry(name.to_owned()).or_default().entry(key).or_default().push(time_ns);
             }
         }
@@ -183,6 +188,23 @@ impl Workload {
             times.sort_unstable();
         }
         effects
+    }
+
+    /// The fastest time for each pair of values of two parameters.
+    pub(crate) fn pair(&self, first: &str, second: &str) -> Pair {
+        let mut fastest = Pair::new();
+        for evaluation in &self.evaluations {
+            let Some(time_ns) = evaluation.time_ns() else { continue };
+            let value = |name: &str| {
+                let found = evaluation.candidate.iter().find(|(other, _)| *other == name);
+                found.map(|(_, value)| SortableValue::new(value.to_string()))
+            };
+            if let (Some(first), Some(second)) = (value(first), value(second)) {
+                let cell = fastest.entry((first, second)).or_insert(time_ns);
+                *cell = time_ns.min(*cell);
+            }
+        }
+        fastest
     }
 
     /// Rejected candidates: code to their number and the first one's line.
@@ -197,6 +219,15 @@ impl Workload {
             }
         }
         causes
+    }
+}
+
+/// The fastest time, nanoseconds, for each pair of values.
+pub(crate) type Pair = BTreeMap<(SortableValue, SortableValue), u64>;
+
+impl SortableValue {
+    fn new(text: String) -> Self {
+        Self { number: text.parse().ok(), text }
     }
 }
 

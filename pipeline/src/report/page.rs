@@ -3,9 +3,9 @@
 use ridge_autotune::cost::{Work, roofline};
 use ridge_runtime::profiles;
 
-use super::charts;
 use super::model::{Campaign, EvaluationVerdict, Workload};
 use super::svg::escape;
+use super::{against, charts, pairs};
 
 /// Candidates in the ranking table.
 const RANKED: usize = 20;
@@ -67,9 +67,39 @@ fn section(campaign: &Campaign, workload: &Workload) -> String {
         }
         html.push_str("</div>\n");
     }
+    html.push_str(&pair_maps(workload));
+    html.push_str(&prediction(workload));
     html.push_str(&ranking_table(workload, roofline_ns));
     html.push_str(&rejection_table(workload));
     html
+}
+
+fn pair_maps(workload: &Workload) -> String {
+    let maps = pairs::pairs(workload);
+    if maps.is_empty() {
+        return String::new();
+    }
+    let mut html = String::from(
+        "<h3>Pairs of parameters</h3>\n<p class=\"sub\">the fastest candidate with both values, \
+         percent above the best; the pairs that depend on each other most</p>\n<div \
+         class=\"figures\">\n",
+    );
+    for (caption, chart) in maps {
+        html.push_str(&figure(&caption, &chart));
+    }
+    html.push_str("</div>\n");
+    html
+}
+
+fn prediction(workload: &Workload) -> String {
+    let Some(against) = against::against(workload) else { return String::new() };
+    format!(
+        "<h3>Prediction against measurement</h3>\n<p class=\"sub\">Kendall's tau {:.2}; the \
+         candidate predicted fastest is {:.1} % slower than the best</p>\n{}",
+        against.tau,
+        against.regret * 100.0,
+        figure("", &against.chart)
+    )
 }
 
 /// The physical floor does not ask which bytes are read and which are written.
@@ -103,11 +133,13 @@ fn cards(workload: &Workload, roofline_ns: Option<f64>) -> String {
     html.push_str(&card(&timed.to_string(), "candidates ranked"));
     html.push_str(&card(&refused.to_string(), "rejected"));
     let phases = workload.evaluations.iter().map(|evaluation| evaluation.phases);
-    let (compile, verify) = phases.fold((0.0, 0.0), |(compile, verify), phase| {
-        (compile + phase.compile_ns as f64 / 1e9, verify + phase.verify_ns as f64 / 1e9)
+    let total = phases.fold([0; 3], |[compile, verify, measure], phase| {
+        [compile + phase.compile_ns, verify + phase.verify_ns, measure + phase.measure_ns]
     });
-    html.push_str(&card(&format!("{compile:.1} s"), "compiling, all processes"));
-    html.push_str(&card(&format!("{verify:.1} s"), "running and checking"));
+    let names = ["compiling, all processes", "running and checking", "on the GPU"];
+    for (total_ns, name) in total.into_iter().zip(names).filter(|(total_ns, _)| *total_ns > 0) {
+        html.push_str(&card(&format!("{:.1} s", total_ns as f64 / 1e9), name));
+    }
     html.push_str("</div>\n");
     html
 }

@@ -1,30 +1,75 @@
-//! One batch of candidates: compiled in worker processes, evaluated in parallel, committed in the
-//! order in which the strategy proposed them.
+//! One batch of candidates: compiled in worker processes, screened in parallel in the emulator,
+//! timed where there is a GPU, and committed in the order in which the strategy proposed them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ridge_compiler::cuda::Unit;
 use ridge_spec::artifact::Artifact;
-use ridge_spec::outcome::{Outcome, Rejection};
+use ridge_spec::kernel::LaunchPlan;
+use ridge_spec::launch::LaunchConfig;
+use ridge_spec::outcome::{Outcome, Prediction, Rejection};
 use ridge_spec::space::Candidate;
 
 use crate::compilation::{Compiled, Compiler};
 use crate::error::PipelineError;
 use crate::evaluate::{Bound, Depth, Evaluator, Trial};
 use crate::event::Observer;
+use crate::measuring::{Job, Measured, Staging};
+use crate::occupation::Occupation;
 
 /// A candidate's evaluation, ready to be recorded.
 #[derive(Clone, Debug)]
 pub(super) struct Evaluated {
     pub(super) candidate: Candidate,
     pub(super) outcome: Outcome,
+    /// What was predicted of it before it was timed.
+    pub(super) prediction: Option<Prediction>,
     pub(super) artifact: Option<Arc<Artifact>>,
     /// The run on the workload being tuned, where it came that far.
     pub(super) trial: Option<Trial>,
+    /// How it is launched there, where it is.
+    pub(super) launch: Option<LaunchConfig>,
     /// Names of the workloads that it passed on.
     pub(super) passed: Vec<String>,
+    /// What the GPU made of it, where it came that far.
+    pub(super) measured: Option<Measured>,
     /// Wall time of running and checking, nanoseconds.
     pub(super) verify_ns: u64,
+}
+
+impl Evaluated {
+    /// A candidate that could not even be run.
+    fn refused(
+        candidate: &Candidate,
+        artifact: Option<Arc<Artifact>>,
+        rejection: Rejection,
+    ) -> Box<Self> {
+        Box::new(Self {
+            candidate: candidate.clone(),
+            outcome: Outcome::Rejected(rejection),
+            prediction: None,
+            artifact,
+            trial: None,
+            launch: None,
+            passed: Vec::new(),
+            measured: None,
+            verify_ns: 0,
+        })
+    }
+
+    /// Takes what the GPU made of it for its outcome.
+    fn settle(&mut self, measured: Measured) {
+        self.verify_ns = self.verify_ns.saturating_add(measured.judge_ns);
+        let settled = match &measured.result {
+            Ok(timing) => Outcome::Measured(timing.samples.clone()),
+            Err(rejection) => Outcome::Rejected(rejection.clone()),
+        };
+        if let Outcome::Predicted(prediction) = std::mem::replace(&mut self.outcome, settled) {
+            self.prediction = Some(prediction);
+        }
+        self.measured = Some(measured);
+    }
 }
 
 /// A candidate of a batch.
@@ -48,11 +93,15 @@ pub(super) enum Step {
 pub(super) type Commit<'a> = dyn FnMut(usize, Step) -> Result<(), PipelineError> + Send + 'a;
 
 /// Where a batch is evaluated.
-pub(super) struct Workplace<'a> {
+pub(super) struct Workplace<'a, 's> {
     pub(super) evaluator: &'a Evaluator<'a>,
     pub(super) bound: &'a Bound,
     /// Small workloads that share the artifact.
     pub(super) siblings: &'a [&'a Bound],
+    /// Where candidates are timed, if they are.
+    pub(super) staging: Option<&'a Staging<'s>>,
+    /// While candidates are compiled.
+    pub(super) busy: &'a Occupation,
     pub(super) observer: &'a dyn Observer,
 }
 
@@ -81,12 +130,15 @@ impl Committer<'_> {
     }
 }
 
+/// A candidate on its way through the queue of the GPU, with its place.
+type Tag = (usize, Box<Evaluated>);
+
 /// Evaluates the candidates without a record and hands each to `commit` with its place, in order.
 ///
 /// # Errors
 /// The first error of the compiler, the evaluator or `commit`; what was committed stays.
 pub(super) fn run<'a>(
-    workplace: &Workplace<'_>,
+    workplace: &Workplace<'_, '_>,
     compiler: &mut Compiler,
     candidates: &[Proposed],
     commit: &'a mut Commit<'a>,
@@ -96,30 +148,51 @@ pub(super) fn run<'a>(
     let finish = |place: usize, result: Result<Step, PipelineError>| {
         committer.lock().unwrap_or_else(PoisonError::into_inner).finish(place, result);
     };
-    let evaluator = workplace.evaluator;
+    let evaluated = |place: usize, evaluated| finish(place, Ok(Step::Evaluated(evaluated)));
+    let settled =
+        |(place, mut screened): Tag, measured: Result<Measured, PipelineError>| match measured {
+            Ok(measured) => {
+                screened.settle(measured);
+                evaluated(place, screened);
+            }
+            Err(error) => finish(place, Err(error)),
+        };
     let mut units = Vec::new();
     for (place, Proposed { candidate, recorded }) in candidates.iter().enumerate() {
         if let Some(outcome) = recorded {
             finish(place, Ok(Step::Recorded(outcome.clone())));
             continue;
         }
-        let unit = evaluator
-            .plan(workplace.bound, candidate)
-            .and_then(|_| compiler.unit(evaluator.spec, &workplace.bound.instance, candidate));
-        match unit {
+        match unit(workplace, compiler, candidate) {
             Ok(unit) => units.push((place, unit)),
-            Err(rejection) => {
-                finish(place, Ok(Step::Evaluated(Box::new(refused(candidate, None, rejection)))));
-            }
+            Err(rejection) => evaluated(place, Evaluated::refused(candidate, None, rejection)),
         }
     }
-    let finish = &finish;
-    let compiled = rayon::in_place_scope(|scope| {
-        compiler.compile(units, workplace.observer, |place, compiled| {
-            scope.spawn(move |_| {
-                let evaluated = evaluate(workplace, &candidates[place].candidate, compiled);
-                finish(place, evaluated.map(|evaluated| Step::Evaluated(Box::new(evaluated))));
-            });
+    let compiled = std::thread::scope(|threads| {
+        let queue = workplace.staging.map(|staging| staging.start(threads, &settled));
+        let screened = |place: usize, compiled: Compiled| match screen(
+            workplace,
+            &candidates[place].candidate,
+            compiled,
+        ) {
+            Err(error) => finish(place, Err(error)),
+            Ok(screened) => match queue.as_ref().zip(screened.as_job(workplace)) {
+                None => evaluated(place, screened),
+                Some((queue, (artifact, plan))) => {
+                    let job = Job { tag: (place, screened), artifact, plan };
+                    if let Err(unsent) = queue.send(job) {
+                        let (place, screened) = unsent.0.tag;
+                        evaluated(place, screened);
+                    }
+                }
+            },
+        };
+        let screened = &screened;
+        rayon::in_place_scope(|scope| {
+            let _busy = workplace.busy.begin();
+            compiler.compile(units, workplace.observer, |place, compiled| {
+                scope.spawn(move |_| screened(place, compiled));
+            })
         })
     });
     let committer = committer.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -127,68 +200,73 @@ pub(super) fn run<'a>(
     committer.error.map_or(Ok(()), Err)
 }
 
-/// Runs a compiled candidate on the small workloads first, then on the one being tuned.
-fn evaluate(
-    workplace: &Workplace<'_>,
+/// What the compiler is told for a candidate that can be launched.
+pub(super) fn unit(
+    workplace: &Workplace<'_, '_>,
+    compiler: &Compiler,
     candidate: &Candidate,
-    compiled: Compiled,
-) -> Result<Evaluated, PipelineError> {
-    let artifact = match compiled {
-        Ok(artifact) => artifact,
-        Err(rejection) => return Ok(refused(candidate, None, rejection)),
-    };
+) -> Result<Unit, Rejection> {
     let evaluator = workplace.evaluator;
-    let mut evaluated = Evaluated {
-        candidate: candidate.clone(),
-        outcome: Outcome::Rejected(Rejection::Launch { message: String::new() }),
-        artifact: Some(Arc::clone(&artifact)),
-        trial: None,
-        passed: Vec::new(),
-        verify_ns: 0,
-    };
-    for sibling in workplace.siblings {
-        if evaluator.legal(sibling, candidate).is_err() {
-            continue;
-        }
-        let trial = match evaluator.plan(sibling, candidate) {
-            Ok(plan) => evaluator.run(sibling, plan, &artifact, Depth::Screen)?,
-            Err(rejection) => return Ok(refused(candidate, Some(artifact), rejection)),
-        };
-        evaluated.verify_ns = evaluated.verify_ns.saturating_add(trial.time_ns);
-        if let Err(rejection) = trial.result {
-            evaluated.outcome = Outcome::Rejected(rejection);
-            return Ok(evaluated);
-        }
-        evaluated.passed.push(sibling.name().to_owned());
-    }
-    let plan = match evaluator.plan(workplace.bound, candidate) {
-        Ok(plan) => plan,
-        Err(rejection) => return Ok(refused(candidate, Some(artifact), rejection)),
-    };
-    let trial = evaluator.run(workplace.bound, plan, &artifact, Depth::Screen)?;
-    evaluated.verify_ns = evaluated.verify_ns.saturating_add(trial.time_ns);
-    evaluated.outcome = match &trial.result {
-        Ok(_) => {
-            evaluated.passed.push(workplace.bound.name().to_owned());
-            Outcome::Predicted(evaluator.predict(workplace.bound, &artifact, &trial))
-        }
-        Err(rejection) => Outcome::Rejected(rejection.clone()),
-    };
-    evaluated.trial = Some(trial);
-    Ok(evaluated)
+    evaluator
+        .plan(workplace.bound, candidate)
+        .and_then(|_| compiler.unit(evaluator.spec, &workplace.bound.instance, candidate))
 }
 
-fn refused(
-    candidate: &Candidate,
-    artifact: Option<Arc<Artifact>>,
-    rejection: Rejection,
-) -> Evaluated {
-    Evaluated {
-        candidate: candidate.clone(),
-        outcome: Outcome::Rejected(rejection),
-        artifact,
-        trial: None,
-        passed: Vec::new(),
-        verify_ns: 0,
+impl Evaluated {
+    /// What the GPU is to run, where screening found nothing wrong with it. What the emulator does
+    /// not execute is for the GPU to judge.
+    fn as_job(&self, workplace: &Workplace<'_, '_>) -> Option<(Arc<Artifact>, LaunchPlan)> {
+        let is_open = match &self.outcome {
+            Outcome::Predicted(_) => true,
+            Outcome::Rejected(rejection) => matches!(rejection, Rejection::Unsupported(_)),
+            Outcome::Measured(_) => false,
+        };
+        let plan = workplace.evaluator.plan(workplace.bound, &self.candidate).ok()?;
+        self.artifact.clone().filter(|_| is_open).map(|artifact| (artifact, plan))
     }
+}
+
+/// Runs a compiled candidate in the emulator: on the small workloads first, then on the one being
+/// tuned.
+fn screen(
+    workplace: &Workplace<'_, '_>,
+    candidate: &Candidate,
+    compiled: Compiled,
+) -> Result<Box<Evaluated>, PipelineError> {
+    let artifact = match compiled {
+        Ok(artifact) => artifact,
+        Err(rejection) => return Ok(Evaluated::refused(candidate, None, rejection)),
+    };
+    let evaluator = workplace.evaluator;
+    let mut evaluated = Evaluated::refused(
+        candidate,
+        Some(Arc::clone(&artifact)),
+        Rejection::Launch { message: "it was not launched".to_owned() },
+    );
+    evaluated.launch = evaluator.plan(workplace.bound, candidate).ok().map(|plan| plan.config);
+    let siblings = workplace.siblings.iter().copied();
+    let legal = siblings.filter(|sibling| evaluator.legal(sibling, candidate).is_ok());
+    for bound in legal.chain([workplace.bound]) {
+        let trial = match evaluator.plan(bound, candidate) {
+            Ok(plan) => evaluator.run(bound, plan, &artifact, Depth::Screen)?,
+            Err(rejection) => {
+                return Ok(Evaluated::refused(candidate, Some(artifact), rejection));
+            }
+        };
+        evaluated.verify_ns = evaluated.verify_ns.saturating_add(trial.time_ns);
+        let is_tuned = std::ptr::eq(bound, workplace.bound);
+        match &trial.result {
+            Ok(_) => evaluated.passed.push(bound.name().to_owned()),
+            Err(rejection) => {
+                evaluated.outcome = Outcome::Rejected(rejection.clone());
+                evaluated.trial = is_tuned.then_some(trial);
+                return Ok(evaluated);
+            }
+        }
+        if is_tuned {
+            evaluated.outcome = Outcome::Predicted(evaluator.predict(bound, &artifact, &trial));
+            evaluated.trial = Some(trial);
+        }
+    }
+    Ok(evaluated)
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ridge_compiler::cache;
+use ridge_runtime::measure::PROTOCOL;
+use ridge_runtime::verify::Distribution;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::digest::Digest;
 use ridge_spec::kernel::{Instance, Workload};
 use ridge_spec::matrix::{DeriveOptions, Matrix};
-use ridge_spec::outcome::{Outcome, Rejection};
+use ridge_spec::outcome::{Outcome, Rejection, Samples};
 use ridge_spec::record::{
-    BlocksVerified, Environment, PhaseTimes, Protocol, RecordedWorkload, TuningRecord,
+    BlocksVerified, Companions, Environment, PhaseTimes, Protocol, RecordedWorkload, TuningRecord,
     VerificationSummary,
 };
 use ridge_spec::space::Candidate;
@@ -21,16 +23,20 @@ use super::TuneRequest;
 use super::batch::Evaluated;
 use crate::compilation::Compiler;
 use crate::error::PipelineError;
-use crate::evaluate::Evaluator;
 use crate::folder::KernelFolder;
+use crate::measuring::{Bench, Measured};
 use crate::storage::RecordStore;
 
-/// How screened candidates get their time: one run on normal inputs of the workload and of the
-/// small ones that share the artifact, counted and predicted.
+/// How screened candidates get their time without a GPU: one run on normal inputs of the workload
+/// and of the small ones that share the artifact, counted and predicted.
 const SCREEN_PROTOCOL: &str = "emulated-screen-1";
 
-/// How finalists are checked: every workload of the spec, every distribution.
+/// How finalists are checked without a GPU: every workload of the spec, every distribution.
 const FINAL_PROTOCOL: &str = "emulated-final-1";
+
+/// Endings of a GPU's protocols: many candidates one by one, and a few against each other.
+const MEASURED_SCREEN: &str = ".screen";
+const MEASURED_FINAL: &str = ".final";
 
 /// Version of this crate, in every record.
 const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -61,16 +67,17 @@ impl Ledger {
         request: &TuneRequest,
         folder: &KernelFolder,
         profile: &DeviceProfile,
-        evaluator: &Evaluator<'_>,
+        bench: Option<&Bench>,
         compiler: &Compiler,
     ) -> Result<Self, PipelineError> {
+        let facts = bench.map(Bench::facts);
         let environment = Environment {
-            device: profile.device.clone(),
+            device: facts.map_or(&profile.device, |facts| &facts.name).clone(),
             architecture: profile.architecture,
-            executor: evaluator.device_name().to_owned(),
+            executor: bench.map_or_else(|| "emulator".to_owned(), Bench::executor),
             profile: profile.name.clone(),
             profile_digest: profile.digest(),
-            driver: None,
+            driver: facts.map(|facts| facts.driver.clone()),
             toolkit: compiler.toolkit_name().to_owned(),
             clocks: None,
         };
@@ -101,7 +108,7 @@ impl Ledger {
         let record = &self.store.records()[place];
         let ours = record.spec == self.spec
             && record.seed == self.seed
-            && record.environment == self.environment
+            && record.environment.is_interchangeable(&self.environment)
             && record.tool_version == TOOL_VERSION;
         if !ours {
             return;
@@ -110,6 +117,8 @@ impl Ledger {
         let index = match record.protocol.name.as_str() {
             SCREEN_PROTOCOL => &mut self.screened,
             FINAL_PROTOCOL => &mut self.finals,
+            name if name.ends_with(MEASURED_SCREEN) => &mut self.screened,
+            name if name.ends_with(MEASURED_FINAL) => &mut self.finals,
             _ => return,
         };
         self.sequence = self.sequence.max(record.sequence + 1);
@@ -151,11 +160,22 @@ impl Ledger {
         instance: &Instance,
         evaluated: Evaluated,
     ) -> Result<(), PipelineError> {
-        let Evaluated { candidate, outcome, artifact, trial, passed, verify_ns } = evaluated;
-        let verification = trial
-            .as_ref()
-            .and_then(|trial| trial.result.as_ref().ok())
-            .map(|summary| VerificationSummary { workloads: passed, ..summary.clone() });
+        let verification = verification(&evaluated);
+        let Evaluated {
+            candidate,
+            outcome,
+            prediction,
+            artifact,
+            trial,
+            launch,
+            measured,
+            verify_ns,
+            ..
+        } = evaluated;
+        let mut environment = self.environment.clone();
+        if let Some(measured) = &measured {
+            environment.executor.clone_from(&measured.executor);
+        }
         self.append(TuningRecord {
             spec: self.spec,
             kernel: self.kernel.clone(),
@@ -164,25 +184,37 @@ impl Ledger {
             artifact: artifact.as_ref().map(|artifact| artifact.digest),
             resources: artifact.as_ref().map(|artifact| artifact.manifest.resources),
             counters: trial.as_ref().and_then(|trial| trial.counters),
-            launch: trial.as_ref().map(|trial| trial.launch.config),
+            launch,
             bytes_min: instance.bytes_min(),
             flops: instance.flops(),
-            environment: self.environment.clone(),
-            protocol: Protocol { name: SCREEN_PROTOCOL.to_owned(), settings: BTreeMap::new() },
+            environment,
+            protocol: match &measured {
+                Some(measured) => measured.protocol.clone(),
+                None => Protocol { name: self.screen_protocol(), settings: BTreeMap::new() },
+            },
             verification,
+            prediction,
+            companions: measured.as_ref().and_then(Measured::companions),
             outcome,
-            prediction: None,
-            companions: None,
             refused_on: None,
             seed: self.seed,
             sequence: self.sequence,
             phases: PhaseTimes {
                 compile_ns: artifact.map_or(0, |artifact| artifact.manifest.compile_time_ns),
                 verify_ns,
+                measure_ns: measured.map_or(0, |measured| measured.measure_ns),
                 ..PhaseTimes::default()
             },
             tool_version: TOOL_VERSION.to_owned(),
         })
+    }
+
+    /// The protocol of a candidate that did not reach a GPU.
+    fn screen_protocol(&self) -> String {
+        match self.environment.driver {
+            Some(_) => format!("{PROTOCOL}{MEASURED_SCREEN}"),
+            None => SCREEN_PROTOCOL.to_owned(),
+        }
     }
 
     /// Appends what the finals found of a screened candidate: on which workloads it passed, or on
@@ -194,20 +226,39 @@ impl Ledger {
         &mut self,
         workload: &Workload,
         candidate: &Candidate,
-        passed: Vec<(String, VerificationSummary)>,
-        refusal: Option<(String, Rejection)>,
-        verify_ns: u64,
+        checked: FinalCheck,
     ) -> Result<(), PipelineError> {
         let Some(screened) = self.screened(workload, candidate) else { return Ok(()) };
+        let FinalCheck { passed, refusal, verify_ns, measured, twin } = checked;
         let mut record = screened.clone();
         record.verification = record.verification.map(|summary| merge(summary, passed));
+        record.protocol.name = match self.environment.driver {
+            Some(_) => format!("{PROTOCOL}{MEASURED_FINAL}"),
+            None => FINAL_PROTOCOL.to_owned(),
+        };
+        record.phases = PhaseTimes { verify_ns, ..PhaseTimes::default() };
+        let mut refusal = refusal;
+        if let Some(measured) = measured {
+            record.protocol = measured.protocol.clone();
+            record.environment.executor.clone_from(&measured.executor);
+            record.phases.measure_ns = measured.measure_ns;
+            let repeatable = record.companions.as_ref().and_then(|earlier| earlier.repeatable);
+            record.companions = measured.companions().map(|beside| Companions {
+                twin,
+                repeatable: beside.repeatable.or(repeatable),
+                ..beside
+            });
+            match measured.result {
+                Ok(timing) => record.outcome = Outcome::Measured(timing.samples),
+                Err(rejection) => refusal = Some((workload.name.clone(), rejection)),
+            }
+        }
         if let Some((name, rejection)) = refusal {
             record.outcome = Outcome::Rejected(rejection);
             record.refused_on = Some(name);
             record.verification = None;
+            record.companions = None;
         }
-        record.protocol.name = FINAL_PROTOCOL.to_owned();
-        record.phases = PhaseTimes { verify_ns, ..PhaseTimes::default() };
         record.sequence = self.sequence;
         self.append(record)
     }
@@ -247,6 +298,41 @@ impl Ledger {
     pub(super) fn sync(&self) -> Result<(), PipelineError> {
         self.store.sync()
     }
+}
+
+/// What the finals found of a candidate.
+#[derive(Default)]
+pub(super) struct FinalCheck {
+    /// Workloads it passed on.
+    pub(super) passed: Vec<(String, VerificationSummary)>,
+    /// The first workload that refused it.
+    pub(super) refusal: Option<(String, Rejection)>,
+    pub(super) verify_ns: u64,
+    /// Its time against the other finalists', where there is a GPU.
+    pub(super) measured: Option<Measured>,
+    /// Its time against itself.
+    pub(super) twin: Option<Samples>,
+}
+
+/// What screening checked of a candidate that passed.
+fn verification(evaluated: &Evaluated) -> Option<VerificationSummary> {
+    let emulated = evaluated.trial.as_ref().and_then(|trial| trial.result.as_ref().ok()).cloned();
+    let Some(measured) = &evaluated.measured else {
+        return emulated
+            .map(|summary| VerificationSummary { workloads: evaluated.passed.clone(), ..summary });
+    };
+    measured.result.as_ref().ok()?;
+    let worst = emulated.as_ref().map_or(0.0, |summary| summary.worst_error);
+    let mut workloads = evaluated.passed.clone();
+    if !workloads.contains(&measured.workload) {
+        workloads.push(measured.workload.clone());
+    }
+    Some(VerificationSummary {
+        workloads,
+        distributions: vec![Distribution::Normal.name().to_owned()],
+        blocks: BlocksVerified::All,
+        worst_error: worst.max(measured.worst_error),
+    })
 }
 
 /// One summary for all workloads a candidate passed on.

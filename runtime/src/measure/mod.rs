@@ -175,6 +175,15 @@ pub trait TimingDevice: Device {
     /// # Errors
     /// When the device is gone, or its memory does not hold two sets.
     fn stage(&self, request: StageRequest) -> Result<Box<dyn Stage + '_>, DeviceError>;
+
+    /// Puts the stage's inputs on the device anew before the next candidate runs: for when the
+    /// judge has found that one wrote where it should not. After a candidate that the device
+    /// itself rejected it happens without being asked for.
+    fn restore_stage(&self) {}
+
+    /// Takes back the memory of an image that is no longer needed: the next one then costs no new
+    /// pages.
+    fn recycle(&self, _image: Image) {}
 }
 
 /// A workload's tensors on a device.

@@ -82,25 +82,9 @@ impl IsolatedDevice {
         })
     }
 
-    /// Puts the stage's inputs on the device anew before the next candidate runs: for when the
-    /// judge has found that one wrote where it should not. After a candidate that the device
-    /// itself rejected it happens without being asked for.
-    pub fn restore_stage(&self) {
-        self.lock().spoil_stage();
-    }
-
     /// The last worker's process.
     pub fn worker_id(&self) -> u32 {
         self.worker.load(Ordering::Relaxed)
-    }
-
-    /// Takes back the memory of an image that is no longer needed: the next one then costs no new
-    /// pages.
-    pub fn recycle(&self, image: Image) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE_BUFFERS_MAX {
-            spare.push(image.bytes);
-        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Host> {
@@ -156,5 +140,16 @@ impl TimingDevice for IsolatedDevice {
         let result = host.hold(&wanted);
         let layout = self.note(&host, result)?;
         Ok(Box::new(IsolatedStage::new(self, wanted, layout)))
+    }
+
+    fn restore_stage(&self) {
+        self.lock().spoil_stage();
+    }
+
+    fn recycle(&self, image: Image) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_BUFFERS_MAX {
+            spare.push(image.bytes);
+        }
     }
 }
