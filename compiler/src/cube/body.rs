@@ -141,6 +141,13 @@ impl Kernel<'_> {
         let sweeps = self.schedule.sweeps(fusion);
         let straight = self.schedule.hold == Hold::Registers;
         let slots = if straight { self.slots(first)? } else { Vec::new() };
+        if let (true, Some(last)) = (self.schedule.is_prefetching, sweeps.last()) {
+            self.only = Some(self.late.clone());
+            for slot in &slots {
+                self.guarded(slot.exists, |own| own.preload_slot(last, slot.variable))?;
+            }
+            self.only = None;
+        }
         for sweep in sweeps {
             let mut totals = self.totals(sweep)?;
             self.hoist(sweep)?;
@@ -220,6 +227,7 @@ impl Kernel<'_> {
         let threads = self.schedule.threads_per_row;
         let unroll = self.schedule.unroll.min(vectors.div_ceil(threads));
         let step = threads * unroll;
+        let start = self.code.cast(first, COUNT);
         let counter = self.code.counter();
         self.open();
         let base = self.to_position(counter);
@@ -233,7 +241,6 @@ impl Kernel<'_> {
             .collect();
         self.slots_in_turn(sweep, &slots, totals, row_exists)?;
         self.pop_frame();
-        let start = self.code.cast(first, COUNT);
         let end = count(usize::try_from(vectors).unwrap_or(usize::MAX));
         let step = count(usize::try_from(step).unwrap_or(usize::MAX));
         self.code.close_loop(counter, start, end, step);
@@ -278,7 +285,12 @@ impl Kernel<'_> {
 
     /// The nodes that a sweep is made for.
     fn roots(&self, sweep: &Sweep) -> Vec<NodeIndex> {
-        let reduced = sweep.reductions.iter().map(|&node| self.program.operands(node)[0]);
+        let online = |node: &NodeIndex| {
+            self.schedule.is_online.then(|| self.fusion.online.get(node)).flatten().copied()
+        };
+        // A sum that is made with its maximum needs what the maximum is made of.
+        let reduced = sweep.reductions.iter().map(|node| online(node).unwrap_or(*node));
+        let reduced = reduced.map(|node| self.program.operands(node)[0]);
         let written = sweep.outputs.iter().map(|&number| self.program.outputs()[number].node);
         reduced.chain(written).collect()
     }
@@ -286,9 +298,12 @@ impl Kernel<'_> {
     /// The places of a vector of the row: one for each piece.
     fn places(&mut self, sweep: &Sweep, variable: Variable) -> Result<Vec<Place>, Rejection> {
         let mut place = self.row_place.clone();
-        let [inner] = &sweep.inner[..] else {
-            self.place_inner(sweep, variable, &mut place)?;
-            return Ok(vec![place]);
+        let inner = match &sweep.inner[..] {
+            [inner] if !self.fusion.flat => inner,
+            _ => {
+                self.place_inner(sweep, variable, &mut place)?;
+                return Ok(vec![place]);
+            }
         };
         self.plain_inner = None;
         let whole = self.extents.get(inner)?;

@@ -367,8 +367,9 @@ impl Kernel<'_> {
         }
         let operands = self.program.operands(node);
         match &self.program.graph()[node].op {
-            Op::Input(_) => {
-                if self.has_lanes(node, place) {
+            Op::Input(name) => {
+                let wanted = self.only.as_ref().is_none_or(|only| only.contains(name));
+                if wanted && self.has_lanes(node, place) {
                     self.value(node, place)?;
                 }
                 Ok(())

@@ -49,6 +49,8 @@ pub struct Sweep {
     pub outputs: Vec<usize>,
     /// The inputs read that vary along the inner axes, sorted.
     pub inputs: Vec<String>,
+    /// The axes of each along which they do.
+    pub(super) along: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Fusion {
@@ -88,6 +90,32 @@ impl Fusion {
         seen.into_iter().filter(|&(_, n)| n > 1).map(|(input, _)| input.to_owned()).collect()
     }
 }
+
+impl Fusion {
+    /// Inputs that only the last sweep reads and all rows share, sorted.
+    pub(super) fn late_inputs(&self, spec: &KernelSpec) -> Vec<String> {
+        let Some((last, others)) = self.sweeps.split_last() else { return Vec::new() };
+        let shared = |input: &String| {
+            let shape = spec.inputs.get(input).and_then(|declared| declared.shape.as_ref());
+            shape.is_some_and(|axes| axes.iter().all(|axis| !self.rows.contains(axis)))
+        };
+        let early = |input: &String| others.iter().any(|sweep| sweep.inputs.contains(input));
+        if others.is_empty() {
+            return Vec::new();
+        }
+        last.inputs.iter().filter(|&input| !early(input) && shared(input)).cloned().collect()
+    }
+
+    /// How many bytes more than its elements a held input may take in shared memory: each of its
+    /// parts begins at a multiple of 16.
+    pub(super) fn padding_bytes(&self) -> u64 {
+        let same = self.sweeps.iter().all(|sweep| sweep.inner == self.inner());
+        if same && self.pieces == 1 { 0 } else { 16 * PARTS_MAX }
+    }
+}
+
+/// Most parts of a row that a thread works on at the same time.
+pub(super) const PARTS_MAX: u64 = 4;
 
 /// The dtypes that a declared input or output may have.
 pub(super) fn dtypes(spec: &KernelSpec, dtype: &DtypeRef) -> Vec<Dtype> {
@@ -208,12 +236,6 @@ impl<'a> Reader<'a> {
     fn check_reduction(&self, node: NodeIndex, rows: &[String]) -> Result<(), Diagnostic> {
         let graph = self.program.graph();
         let reduced = self.reduced(node);
-        let operand = self.program.operands(node)[0];
-        let axes = self.axes(operand);
-        let (kept, innermost) = axes.split_at(axes.len() - reduced.len());
-        if let Some(outer) = reduced.iter().find(|axis| !innermost.contains(axis)) {
-            return Err(refusal::outer_reduction(&graph[node], outer, innermost, kept));
-        }
         if let Some(axis) = reduced.iter().find(|axis| rows.contains(axis)) {
             return Err(refusal::nested_reduction(&graph[node], axis, rows));
         }
@@ -249,6 +271,16 @@ impl<'a> Reader<'a> {
             }
         }
         Ok((row_outputs, inner.map_or_else(Vec::new, |(_, axes)| axes)))
+    }
+
+    /// Axes in the order in which an input has them, where one has them all.
+    fn in_layout_order(&self, axes: &[String]) -> Vec<String> {
+        let mut shapes = self.spec.inputs.values().filter_map(|input| input.shape.as_ref());
+        let shape = shapes.find(|shape| axes.iter().all(|axis| shape.contains(axis)));
+        match shape {
+            Some(shape) => shape.iter().filter(|axis| axes.contains(axis)).cloned().collect(),
+            None => axes.to_vec(),
+        }
     }
 
     /// Whether every tensor has all axes of the outputs in their order, so that the same place is
@@ -313,15 +345,14 @@ impl<'a> Reader<'a> {
                 None => below,
             };
             ready[node.index()] = at + 1;
-            let operand = self.axes(operands[0]);
-            let own: Vec<String> =
-                operand.iter().filter(|axis| axes.contains(axis)).cloned().collect();
+            let own = self.in_layout_order(axes);
             while sweeps.len() <= at {
                 sweeps.push(Sweep {
                     inner: own.clone(),
                     reductions: Vec::new(),
                     outputs: Vec::new(),
                     inputs: Vec::new(),
+                    along: BTreeMap::new(),
                 });
             }
             if sweeps[at].inner != own {
@@ -340,16 +371,39 @@ impl<'a> Reader<'a> {
         let outputs: Vec<usize> = (0..self.program.outputs().len()).filter(wide).collect();
         if !outputs.is_empty() {
             let inner = inner.to_vec();
-            sweeps.push(Sweep { inner, reductions: Vec::new(), outputs, inputs: Vec::new() });
+            let (reductions, inputs, along) = (Vec::new(), Vec::new(), BTreeMap::new());
+            sweeps.push(Sweep { inner, reductions, outputs, inputs, along });
         }
         for sweep in &mut sweeps {
-            sweep.inputs = self.inputs_of(sweep);
+            sweep.along = self.inputs_of(sweep);
+            sweep.inputs = sweep.along.keys().cloned().collect();
+            self.check_layout(sweep, rows)?;
         }
         Ok(sweeps)
     }
 
-    /// The inputs that a sweep reads along its inner axes.
-    fn inputs_of(&self, sweep: &Sweep) -> Vec<String> {
+    /// Refuses a sweep across rows that lie behind each other in memory.
+    fn check_layout(&self, sweep: &Sweep, rows: &[String]) -> Result<(), Diagnostic> {
+        let graph = self.program.graph();
+        for (input, along) in &sweep.along {
+            let shape = self.spec.inputs.get(input).and_then(|input| input.shape.as_deref());
+            let shape = shape.unwrap_or_default();
+            let last = shape.iter().rposition(|axis| !along.contains(axis) && rows.contains(axis));
+            let first = shape.iter().position(|axis| along.contains(axis));
+            if let (Some(first), Some(last)) = (first, last)
+                && first < last
+            {
+                let node = sweep.reductions.first().copied();
+                let node = node.unwrap_or_else(|| self.program.outputs()[sweep.outputs[0]].node);
+                let outer = &shape[first];
+                return Err(refusal::outer_axis(&graph[node], outer, input, &shape[last]));
+            }
+        }
+        Ok(())
+    }
+
+    /// The inputs that a sweep reads along its inner axes, each with its axes that change.
+    fn inputs_of(&self, sweep: &Sweep) -> BTreeMap<String, BTreeSet<String>> {
         let graph = self.program.graph();
         let inner: BTreeSet<&str> = sweep.inner.iter().map(String::as_str).collect();
         let reduced = sweep.reductions.iter().map(|&node| self.program.operands(node)[0]);
@@ -357,7 +411,7 @@ impl<'a> Reader<'a> {
         let mut open: Vec<(NodeIndex, BTreeSet<&str>)> =
             reduced.chain(written).map(|node| (node, inner.clone())).collect();
         let mut seen = BTreeSet::new();
-        let mut inputs = BTreeSet::new();
+        let mut inputs = BTreeMap::<String, BTreeSet<String>>::new();
         while let Some((node, along)) = open.pop() {
             if !seen.insert((node, along.clone())) {
                 continue;
@@ -382,7 +436,8 @@ impl<'a> Reader<'a> {
             match &graph[node].op {
                 Op::Input(name) => {
                     if !along_own.is_empty() || (sweep.inner.is_empty() && self.is_tensor(name)) {
-                        inputs.insert(name.clone());
+                        let axes = along_own.iter().map(|&axis| axis.to_owned());
+                        inputs.entry(name.clone()).or_default().extend(axes);
                     }
                 }
                 // Its value is there already.
@@ -407,7 +462,7 @@ impl<'a> Reader<'a> {
                 _ => operands.iter().for_each(|&operand| follow(operand, along_own.clone())),
             }
         }
-        inputs.into_iter().collect()
+        inputs
     }
 
     fn is_tensor(&self, name: &str) -> bool {
@@ -426,7 +481,7 @@ impl<'a> Reader<'a> {
         });
         let parts: BTreeSet<u64> = parts.collect();
         match parts.into_iter().collect::<Vec<_>>()[..] {
-            [parts] if parts <= 4 => parts,
+            [parts] if parts <= PARTS_MAX => parts,
             _ => 1,
         }
     }

@@ -107,6 +107,10 @@ pub(super) struct Kernel<'a> {
     pub(super) reduced: BTreeMap<NodeIndex, Variable>,
     /// Inputs that wait between sweeps.
     pub(super) held: BTreeSet<String>,
+    /// Inputs that only the last sweep reads and rows share.
+    pub(super) late: BTreeSet<String>,
+    /// Where only some inputs are to be loaded ahead: which.
+    pub(super) only: Option<BTreeSet<String>>,
     /// The plain coordinates of the row's axes.
     pub(super) row_place: Place,
     pub(super) plain_rows: Option<Plain>,
@@ -150,6 +154,8 @@ impl<'a> Kernel<'a> {
             scalars: BTreeMap::new(),
             reduced: BTreeMap::new(),
             held,
+            late: fusion.late_inputs(spec).into_iter().collect(),
+            only: None,
             row_place: Place::new(),
             plain_rows: None,
             plain_inner: None,

@@ -18,6 +18,7 @@ mod access;
 mod body;
 mod code;
 mod evaluate;
+mod explain;
 mod fusion;
 mod kernel;
 mod operators;
@@ -30,6 +31,9 @@ mod text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use explain::{
+    ExplainedBytes, ExplainedNode, ExplainedSweep, ExplainedWorkload, Explanation, explain,
+};
 pub use fusion::{Fusion, Sweep};
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::kernel::{Instance, KernelSpec};

@@ -26,21 +26,14 @@ pub(super) fn dynamic_inner(node: &Node, axis: &str) -> Diagnostic {
         .hint(format!("make `{axis}` specialized: each extent is its own artifact"))
 }
 
-pub(super) fn outer_reduction(
-    node: &Node,
-    outer: &str,
-    innermost: &[String],
-    kept: &[String],
-) -> Diagnostic {
+pub(super) fn outer_axis(node: &Node, outer: &str, input: &str, behind: &str) -> Diagnostic {
     let message = format!(
-        "{} goes along `{outer}`, which is not among the innermost axes: {} and then {}",
+        "{} goes along `{outer}`, behind which `{input}` has the axis `{behind}`",
         what(node),
-        list(kept),
-        list(innermost),
     );
-    Diagnostic::new("cube.outer-reduction", message)
+    Diagnostic::new("cube.outer-axis", message)
         .at(node.location.clone())
-        .hint(format!("declare the inputs with `{outer}` last, or write this kernel in CUDA C++"))
+        .hint(format!("declare `{input}` with `{outer}` last, or write this kernel in CUDA C++"))
 }
 
 pub(super) fn nested_reduction(node: &Node, axis: &str, rows: &[String]) -> Diagnostic {

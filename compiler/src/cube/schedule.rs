@@ -9,7 +9,7 @@ use ridge_spec::math::{Op, Program};
 use ridge_spec::outcome::Rejection;
 use ridge_spec::space::Candidate;
 
-use super::fusion::{Fusion, Sweep};
+use super::fusion::{Fusion, PARTS_MAX, Sweep};
 use super::refused;
 
 /// Names of the parameters that are generated.
@@ -21,6 +21,7 @@ pub(super) const HOLD: &str = "hold";
 pub(super) const UNROLL: &str = "unroll";
 pub(super) const MATH: &str = "math";
 pub(super) const SWEEPS: &str = "sweeps";
+pub(super) const PREFETCH: &str = "prefetch";
 pub(super) const GRID: &str = "grid";
 pub(super) const BLOCKS_PER_MULTIPROCESSOR: &str = "blocks_per_multiprocessor";
 
@@ -52,6 +53,8 @@ pub(super) struct Schedule {
     pub(super) unroll: u64,
     pub(super) hold: Hold,
     pub(super) is_online: bool,
+    /// Whether what only the last sweep reads is read before the first.
+    pub(super) is_prefetching: bool,
     pub(super) is_approximate: bool,
     pub(super) is_persistent: bool,
     pub(super) blocks_per_multiprocessor: u64,
@@ -79,7 +82,8 @@ impl Schedule {
             let span = span(fusion, extents)?;
             for sweep in sweeps {
                 let whole: u64 = extents.product(&sweep.inner)?;
-                if whole % span != 0 || (sweep.inner.len() > 1 && whole != span) {
+                let parts = whole / span.max(1);
+                if whole % span != 0 || parts > PARTS_MAX || (sweep.inner.len() > 1 && parts != 1) {
                     return Err(refused(&format!(
                         "a sweep over {} elements does not fit one over {span}",
                         whole
@@ -117,6 +121,7 @@ impl Schedule {
             unroll,
             hold,
             is_online,
+            is_prefetching: read.is(PREFETCH, "on", false),
             is_approximate: read.is(MATH, "fast", false),
             is_persistent: read.is(GRID, "persistent", false),
             blocks_per_multiprocessor: read.integer(BLOCKS_PER_MULTIPROCESSOR, 1)?,

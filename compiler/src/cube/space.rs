@@ -2,14 +2,14 @@
 
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::expression::{IntegerExpression, Origin, Value};
-use ridge_spec::kernel::{DtypeRef, KernelSpec, LaunchArgument, LaunchRule};
+use ridge_spec::kernel::{DtypeRef, KernelSpec, LaunchArgument, LaunchRule, Role};
 use ridge_spec::math::{Binary, Op, Unary, ValueKind};
 use ridge_spec::space::{Candidate, Parameter, SearchSpace};
 
 use super::fusion::{self, Fusion};
 use super::schedule::{
-    BLOCKS_PER_MULTIPROCESSOR, GRID, HOLD, MATH, ROWS_PER_BLOCK, SWEEPS, THREADS_PER_BLOCK,
-    THREADS_PER_ROW, UNROLL, VECTOR_BYTES,
+    BLOCKS_PER_MULTIPROCESSOR, GRID, HOLD, MATH, PREFETCH, ROWS_PER_BLOCK, SWEEPS,
+    THREADS_PER_BLOCK, THREADS_PER_ROW, UNROLL, VECTOR_BYTES,
 };
 
 /// Bytes of held inputs that a thread may have in registers: 64 registers.
@@ -17,6 +17,9 @@ const HELD_BYTES_MAX: u64 = 256;
 
 /// Elements of a row that a thread may handle in straight-line code.
 const ELEMENTS_MAX: u64 = 128;
+
+/// Threads that a row may have.
+const THREADS: [i64; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
 
 /// A space and a launch while they are put together.
 pub(super) struct Generated {
@@ -32,6 +35,7 @@ pub(super) struct Generated {
 impl Generated {
     pub(super) fn of(spec: &KernelSpec, fusion: &Fusion) -> Result<Self, Diagnostic> {
         let sizes = Sizes::of(spec, fusion)?;
+        let typical = Typical::of(spec, &sizes)?;
         let mut own = Self {
             parameters: Vec::new(),
             constraints: Vec::new(),
@@ -44,9 +48,9 @@ impl Generated {
         if fusion.flat {
             own.flat(fusion, &sizes);
         } else if fusion.has_reductions() {
-            own.reductions(fusion, &sizes);
+            own.reductions(fusion, &sizes, &typical);
         } else {
-            own.elementwise(fusion, &sizes);
+            own.elementwise(fusion, &sizes, &typical);
         }
         if uses_approximations(fusion) {
             own.texts(MATH, &["fast", "precise"], "fast");
@@ -86,16 +90,17 @@ impl Generated {
     }
 
     /// Every group of threads has a tile of a row.
-    fn elementwise(&mut self, fusion: &Fusion, sizes: &Sizes) {
-        self.integers(THREADS_PER_ROW, &[8, 16, 32, 64, 128, 256, 512, 1024], 32);
-        self.integers(ROWS_PER_BLOCK, &[1, 2, 4, 8, 16], 4);
+    fn elementwise(&mut self, fusion: &Fusion, sizes: &Sizes, typical: &Typical) {
+        let threads = threads(256, |threads| typical.row_bytes <= threads * 16);
+        self.integers(THREADS_PER_ROW, &THREADS, threads);
+        self.integers(ROWS_PER_BLOCK, &[1, 2, 4, 8, 16], (128 / threads).max(1));
         self.integers(VECTOR_BYTES, &[8, 16], 16);
         self.integers(UNROLL, &[1, 2, 4, 8], 1);
         let Sizes { span, unit, rows, .. } = sizes;
         let tile = format!("{THREADS_PER_ROW} * {UNROLL} * {VECTOR_BYTES}");
         self.threads_of_a_block();
         self.loads_in_flight(fusion);
-        self.constraint(format!("{THREADS_PER_ROW} <= 32 || {tile} <= 2 * {span} * {unit}"));
+        self.constraint(format!("{THREADS_PER_ROW} <= 128 || {tile} <= 2 * {span} * {unit}"));
         // Several rows of a block pay only while rows are short.
         self.constraint(format!("{ROWS_PER_BLOCK} <= 4 || {span} <= 1024"));
         self.grid =
@@ -104,28 +109,38 @@ impl Generated {
     }
 
     /// Every group of threads has a row.
-    fn reductions(&mut self, fusion: &Fusion, sizes: &Sizes) {
+    fn reductions(&mut self, fusion: &Fusion, sizes: &Sizes, typical: &Typical) {
         let Sizes { span, unit, rows, whole, .. } = sizes;
         let is_held = !sizes.held.is_empty();
         let is_online = !fusion.online.is_empty();
-        self.integers(THREADS_PER_ROW, &[8, 16, 32, 64, 128, 256, 512, 1024], 128);
-        self.integers(ROWS_PER_BLOCK, &[1, 2, 4, 8, 16], 1);
+        // Four vectors a thread, where there are so many.
+        let most = 1024.min((typical.row_bytes / 16).max(32));
+        let threads = threads(most, |threads| typical.row_bytes <= threads * 64);
+        let fits = typical.held_bytes <= threads * 128 && typical.elements <= threads * 64;
+        self.integers(THREADS_PER_ROW, &THREADS, threads);
+        self.integers(ROWS_PER_BLOCK, &[1, 2, 4, 8, 16], (128 / threads).max(1));
         self.integers(VECTOR_BYTES, &[8, 16], 16);
         if is_held {
-            self.texts(HOLD, &["registers", "shared", "reread"], "registers");
+            let shared = !is_online && typical.held_bytes <= 128 << 10;
+            let long = if shared { "shared" } else { "reread" };
+            let default = if fits { "registers" } else { long };
+            self.texts(HOLD, &["registers", "shared", "reread"], default);
         }
         if is_online {
-            self.texts(SWEEPS, &["separate", "online"], "separate");
+            self.texts(SWEEPS, &["separate", "online"], if fits { "separate" } else { "online" });
         }
-        self.integers(UNROLL, &[1, 2, 4], 1);
+        if is_held && !sizes.late.is_empty() {
+            self.texts(PREFETCH, &["off", "on"], "off");
+        }
+        self.integers(UNROLL, &[1, 2, 4], if is_held && fits { 1 } else { 2 });
         self.texts(GRID, &["one_shot", "persistent"], "one_shot");
         self.integers(BLOCKS_PER_MULTIPROCESSOR, &[1, 6, 8], 1);
 
-        let threads = format!("{THREADS_PER_ROW} * {ROWS_PER_BLOCK}");
+        let block_threads = format!("{THREADS_PER_ROW} * {ROWS_PER_BLOCK}");
         self.threads_of_a_block();
-        // No thread of a row is idle, but for rows shorter than a warp.
+        // No thread of a row is idle, but for rows shorter than a block of four warps.
         self.constraint(format!(
-            "{THREADS_PER_ROW} <= 32 || {THREADS_PER_ROW} * {VECTOR_BYTES} <= {span} * {unit}"
+            "{THREADS_PER_ROW} <= 128 || {THREADS_PER_ROW} * {VECTOR_BYTES} <= {span} * {unit}"
         ));
         // Several rows of a block pay only while rows are short.
         self.constraint(format!("{ROWS_PER_BLOCK} <= 4 || {whole} <= 1024"));
@@ -143,10 +158,23 @@ impl Generated {
             ));
             held_registers =
                 format!("({HOLD} == 'registers') * ceil_div({held}, {THREADS_PER_ROW} * 4)");
+            if !sizes.late.is_empty() {
+                let late = sizes.late.join(" + ");
+                let most = HELD_BYTES_MAX;
+                self.constraint(format!(
+                    "{PREFETCH} == 'off' || ({HOLD} == 'registers' && {held} + {late} <= \
+                     {THREADS_PER_ROW} * {most})"
+                ));
+                held_registers = format!(
+                    "{held_registers} + ({PREFETCH} == 'on') * ceil_div({late}, \
+                     {THREADS_PER_ROW} * 4)"
+                );
+            }
+            let padding = fusion.padding_bytes();
             let rows: Vec<String> = sizes
                 .held
                 .iter()
-                .map(|bytes| format!("align_up({ROWS_PER_BLOCK} * {bytes}, 16)"))
+                .map(|bytes| format!("align_up({ROWS_PER_BLOCK} * {bytes}, 16) + {padding}"))
                 .collect();
             shared = format!("({HOLD} == 'shared') * ({}) + {shared}", rows.join(" + "));
             self.constraint(format!("{shared} <= device.shared_memory_per_block_bytes"));
@@ -157,19 +185,17 @@ impl Generated {
         }
         // A residency that caps registers leaves room for the held row and 24 more.
         self.constraint(format!(
-            "{BLOCKS_PER_MULTIPROCESSOR} == 1 || {BLOCKS_PER_MULTIPROCESSOR} * {threads} * \
+            "{BLOCKS_PER_MULTIPROCESSOR} == 1 || {BLOCKS_PER_MULTIPROCESSOR} * {block_threads} * \
              (24 + {held_registers}) <= device.registers_per_multiprocessor"
         ));
         self.constraint(format!(
-            "{BLOCKS_PER_MULTIPROCESSOR} * {threads} <= device.threads_per_multiprocessor"
+            "{BLOCKS_PER_MULTIPROCESSOR} * {block_threads} <= device.threads_per_multiprocessor"
         ));
         let blocks = format!("ceil_div({rows}, {ROWS_PER_BLOCK})");
         // As many blocks as threads leave room for.
         let resident = format!(
-            "device.multiprocessors * max(1, device.threads_per_multiprocessor / ({threads}))"
+            "device.multiprocessors * max(1, device.threads_per_multiprocessor / ({block_threads}))"
         );
-        // A persistent grid that is no smaller is the other one.
-        self.constraint(format!("{GRID} == 'one_shot' || {blocks} > {resident}"));
         self.grid = format!(
             "({GRID} == 'one_shot') * {blocks} + \
              ({GRID} == 'persistent') * min({blocks}, {resident})"
@@ -305,6 +331,44 @@ fn uses_approximations(fusion: &Fusion) -> bool {
     })
 }
 
+/// The fewest threads that are enough, and no more than `most`.
+fn threads(most: i64, enough: impl Fn(i64) -> bool) -> i64 {
+    let fitting = THREADS.into_iter().filter(|&threads| threads <= most);
+    let last = fitting.clone().last().unwrap_or(8);
+    fitting.into_iter().find(|&threads| enough(threads)).unwrap_or(last)
+}
+
+/// Sizes on the workload that defaults are made for.
+struct Typical {
+    /// Bytes of a piece of the row, as vectors are measured.
+    row_bytes: i64,
+    /// Bytes of a row of every held input.
+    held_bytes: i64,
+    /// Elements of the row.
+    elements: i64,
+}
+
+impl Typical {
+    fn of(spec: &KernelSpec, sizes: &Sizes) -> Result<Self, Diagnostic> {
+        let tuned = spec.workloads.iter().find(|workload| workload.role == Role::Tune);
+        let Some(workload) = tuned.or_else(|| spec.workloads.first()) else {
+            return Err(Diagnostic::new("cube.workloads", "there is no workload"));
+        };
+        let scope = spec.scope(workload)?;
+        let value = |text: &str| {
+            let origin = Origin::standalone("generated", text);
+            IntegerExpression::parse(text, &origin)?.integer(&scope)
+        };
+        let held: Result<Vec<i64>, Diagnostic> =
+            sizes.held.iter().map(|bytes| value(bytes)).collect();
+        Ok(Self {
+            row_bytes: value(&format!("{} * {}", sizes.span, sizes.unit))?,
+            held_bytes: held?.into_iter().fold(0, i64::saturating_add),
+            elements: value(&sizes.whole)?,
+        })
+    }
+}
+
 /// Sizes as expressions over axes, types and parameters.
 struct Sizes {
     rows: String,
@@ -316,6 +380,8 @@ struct Sizes {
     unit: String,
     /// Bytes of a row of each held input.
     held: Vec<String>,
+    /// Bytes of a row of each input that only the last sweep reads and rows share.
+    late: Vec<String>,
     /// Bytes of each value that warps show each other.
     partials: Vec<u64>,
 }
@@ -342,14 +408,19 @@ impl Sizes {
         units.dedup();
         let least =
             if units.len() == 1 { units.remove(0) } else { format!("min({})", units.join(", ")) };
-        let mut held = Vec::new();
-        for input in Fusion::held(&fusion.sweeps) {
-            let declared = &spec.inputs[&input];
+        let row = |input: &String| -> Result<String, Diagnostic> {
+            let declared = &spec.inputs[input];
             let axes = declared.shape.as_deref().unwrap_or_default();
-            let inner: Vec<String> =
-                axes.iter().filter(|axis| !fusion.rows.contains(axis)).cloned().collect();
-            held.push(format!("{} * {}", extents(&inner)?, size(&declared.dtype)));
-        }
+            let along = |axis: &&String| {
+                let mut sweeps = fusion.sweeps.iter().filter_map(|sweep| sweep.along.get(input));
+                sweeps.any(|along| along.contains(*axis))
+            };
+            let inner: Vec<String> = axes.iter().filter(along).cloned().collect();
+            Ok(format!("{} * {}", extents(&inner)?, size(&declared.dtype)))
+        };
+        let rows = |inputs: Vec<String>| inputs.iter().map(row).collect::<Result<Vec<_>, _>>();
+        let held = rows(Fusion::held(&fusion.sweeps))?;
+        let late = rows(fusion.late_inputs(spec))?;
         let graph = fusion.program().graph();
         let has_doubles = fusion::may_be_double(spec, fusion.program());
         let partials = fusion.sweeps.iter().flat_map(|sweep| &sweep.reductions);
@@ -363,6 +434,7 @@ impl Sizes {
             whole,
             unit: format!("max(2, {least})"),
             held,
+            late,
             partials: partials.collect(),
         })
     }

@@ -169,6 +169,16 @@ impl KernelSpec {
         })
     }
 
+    /// The names of a workload's axes and types, without a device.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub fn scope(&self, workload: &Workload) -> Result<Scope, Diagnostic> {
+        self.check_workload(workload)?;
+        let axes = self.extents(workload)?;
+        Ok(self.scope_of(&axes, &workload.types))
+    }
+
     /// Whether a workload gives what the spec asks for, and nothing else.
     pub(super) fn check_workload(&self, workload: &Workload) -> Result<(), Diagnostic> {
         let own = || self.axes.iter().filter(|(_, kind)| !matches!(kind, AxisKind::Derived(_)));

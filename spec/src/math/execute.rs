@@ -441,6 +441,7 @@ fn unary(function: Unary, out: &mut [f64], lengths: &[usize], a: &View<'_>) {
         Unary::Tanh => map!(Unary::Tanh),
         Unary::Sigmoid => map!(Unary::Sigmoid),
         Unary::Erf => map!(Unary::Erf),
+        Unary::Erfc => map!(Unary::Erfc),
         Unary::Sin => map!(Unary::Sin),
         Unary::Cos => map!(Unary::Cos),
         Unary::Floor => map!(Unary::Floor),

@@ -28,6 +28,8 @@ pub enum Unary {
     Sigmoid,
     /// The error function.
     Erf,
+    /// One minus the error function, without the cancellation.
+    Erfc,
     /// Sine, radians.
     Sin,
     /// Cosine, radians.
@@ -42,7 +44,7 @@ pub enum Unary {
 
 impl Unary {
     /// Every one, in the order in which messages list them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Neg,
         Self::Not,
         Self::Abs,
@@ -53,6 +55,7 @@ impl Unary {
         Self::Tanh,
         Self::Sigmoid,
         Self::Erf,
+        Self::Erfc,
         Self::Sin,
         Self::Cos,
         Self::Floor,
@@ -73,6 +76,7 @@ impl Unary {
             Self::Tanh => "tanh",
             Self::Sigmoid => "sigmoid",
             Self::Erf => "erf",
+            Self::Erfc => "erfc",
             Self::Sin => "sin",
             Self::Cos => "cos",
             Self::Floor => "floor",
@@ -99,6 +103,7 @@ impl Unary {
             Self::Tanh => x.tanh(),
             Self::Sigmoid => sigmoid(x),
             Self::Erf => libm::erf(x),
+            Self::Erfc => libm::erfc(x),
             Self::Sin => x.sin(),
             Self::Cos => x.cos(),
             Self::Floor => x.floor(),

@@ -22,7 +22,7 @@
 //!
 //! | function | value |
 //! | --- | --- |
-//! | `neg abs exp log sqrt rsqrt tanh sigmoid erf sin cos floor ceil round` | of one value; `round` takes halves to even |
+//! | `neg abs exp log sqrt rsqrt tanh sigmoid erf erfc sin cos floor ceil round` | of one value; `round` takes halves to even |
 //! | `min(a, b, …)`, `max(a, b, …)`, `pow(a, b)` | of values, elementwise |
 //! | `where(c, a, b)` | `a` where `c` is not 0, else `b`; the other one's NaN does not leak |
 //! | `sum mean max min (x, axis, …)` | reductions; `max(a, b, axis)` is the elementwise one, reduced |
@@ -43,7 +43,7 @@
 //! - `sum` and `mean` add in pairs and with compensation, so that the error does not grow with the
 //!   count; `max` and `min`, elementwise or reducing, are NaN where an operand is, unlike CUDA's
 //!   `fmaxf`. Comparisons are exact, and with NaN false except `!=`.
-//! - `erf` is within one unit in the last place (the `libm` crate's port of FreeBSD's msun); the
+//! - `erf` and `erfc` are within one unit in the last place (the `libm` crate's port of FreeBSD's msun); the
 //!   other functions are the standard library's. `sigmoid` does not overflow. `rsqrt(x)` is
 //!   `1 / sqrt(x)`.
 //! - Evaluation order is fixed for given extents, so results are bit for bit repeatable on one
