@@ -249,9 +249,9 @@ impl Kernel<'_> {
             terms.push((variable, self.width as u64, Vec::new()));
         }
         for (variable, factor, dynamic) in terms {
-            let mut term = self.to_position(variable);
+            let mut term = self.position_of(variable);
             for factor in dynamic {
-                let factor = self.to_position(factor);
+                let factor = self.position_of(factor);
                 term = self.code.binary(Arithmetic::Mul, term, factor);
             }
             term = self.scaled(term, factor / unit);
@@ -294,7 +294,7 @@ impl Kernel<'_> {
                         address.constant += offset * signed(stride);
                         address.terms.push((variable, stride, dynamic));
                     } else {
-                        let at = self.to_position(variable);
+                        let at = self.position_of(variable);
                         let at = self.plus(at, offset);
                         address.terms.push((at, stride, dynamic));
                     }
@@ -331,7 +331,7 @@ impl Kernel<'_> {
         for lane in lanes {
             let mut offset = self.scaled(lane, stride);
             for &factor in dynamic {
-                let factor = self.to_position(factor);
+                let factor = self.position_of(factor);
                 offset = self.code.binary(Arithmetic::Mul, offset, factor);
             }
             offsets.push(offset);

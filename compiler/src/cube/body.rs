@@ -85,12 +85,12 @@ impl Kernel<'_> {
         }
         self.row_depth = self.code.depth();
         self.place_rows(row);
-        let lane = self.to_position(builtin(Builtin::UnitPosX));
+        let lane = self.position_of(builtin(Builtin::UnitPosX));
         let lane = self.code.copy(lane);
         let first = match tile {
             None => lane,
             Some(tile) => {
-                let tile = self.to_position(tile);
+                let tile = self.position_of(tile);
                 let before = self.scaled(tile, per_tile);
                 self.code.binary(Arithmetic::Add, before, lane)
             }
@@ -121,7 +121,7 @@ impl Kernel<'_> {
                 rest = self.code.binary(Arithmetic::Div, rest, extent);
                 own
             };
-            let own = self.to_position(own);
+            let own = self.position_of(own);
             let span = self.extents.find(axis).unwrap_or(u64::MAX);
             let variable = Some(own);
             let at = Coordinate::Affine { variable, offset: 0, lanes: false, span };
@@ -129,7 +129,7 @@ impl Kernel<'_> {
         }
         if axes.len() > 1 {
             let coordinates = axes.iter().filter_map(|axis| place.get(axis).cloned()).collect();
-            let variable = self.to_position(row);
+            let variable = self.position_of(row);
             self.plain_rows = Some(Plain { axes, coordinates, variable });
         }
         self.row_place = place;
@@ -230,7 +230,7 @@ impl Kernel<'_> {
         let start = self.code.cast(first, COUNT);
         let counter = self.code.counter();
         self.open();
-        let base = self.to_position(counter);
+        let base = self.position_of(counter);
         let slots: Vec<Slot> = (0..unroll)
             .map(|slot| {
                 let variable = self.plus(base, i64::try_from(slot * threads).unwrap_or(0));
@@ -416,9 +416,9 @@ impl Kernel<'_> {
             None => self.code.binary(Arithmetic::Div, elements, position(width)),
         };
         let whole = self.schedule.span.is_some_and(|span| (span / width).is_multiple_of(tile));
-        let block = self.to_position(builtin(Builtin::CubePosX));
+        let block = self.position_of(builtin(Builtin::CubePosX));
         let before = self.scaled(block, tile);
-        let lane = self.to_position(builtin(Builtin::UnitPosX));
+        let lane = self.position_of(builtin(Builtin::UnitPosX));
         let first = self.code.binary(Arithmetic::Add, before, lane);
         let slots: Vec<Slot> = (0..self.schedule.unroll)
             .map(|slot| {
@@ -454,7 +454,7 @@ impl Kernel<'_> {
             match (self.extents.find(&axis), self.dynamic.get(&axis).copied()) {
                 (Some(extent), _) => known = known.saturating_mul(extent),
                 (None, Some(variable)) => {
-                    let own = self.to_position(variable);
+                    let own = self.position_of(variable);
                     product = Some(match product {
                         None => own,
                         Some(before) => self.code.binary(Arithmetic::Mul, before, own),

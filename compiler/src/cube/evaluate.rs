@@ -125,7 +125,7 @@ impl Kernel<'_> {
 
     fn index_position(&mut self, scalar: Scalar) -> Variable {
         let whole = self.typed(scalar, INTEGER);
-        let at = self.to_position(whole);
+        let at = self.position_of(whole);
         // Keys tell places apart by a variable's number.
         if super::kernel::is_named(at) { at } else { self.code.copy(at) }
     }
@@ -301,9 +301,9 @@ impl Kernel<'_> {
         let done = self.branches(&parts, &seam, &out);
         self.n_branches -= 1;
         done?;
-        let scalars = out.into_iter().map(Scalar::Emitted);
+        let mut scalars = out.into_iter().map(Scalar::Emitted);
         Ok(if n_lanes == 1 && self.width > 1 {
-            Value::One(scalars.last().unwrap_or(Scalar::Constant(0.0)))
+            Value::One(scalars.next().unwrap_or(Scalar::Constant(0.0)))
         } else {
             Value::Lanes(scalars.collect())
         })

@@ -11,9 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ridge_spec::diagnostic::Diagnostic;
-use ridge_spec::dtype::Dtype;
-use ridge_spec::kernel::{AxisKind, DtypeRef, KernelSpec, Reference};
-use ridge_spec::math::{Binary, CastTarget, NodeIndex, Op, Program, Reduction, Unary};
+use ridge_spec::kernel::{KernelSpec, Reference};
+use ridge_spec::math::{Binary, NodeIndex, Op, Program, Reduction, Unary};
 
 use super::refusal;
 
@@ -116,14 +115,6 @@ impl Fusion {
 
 /// Most parts of a row that a thread works on at the same time.
 pub(super) const PARTS_MAX: u64 = 4;
-
-/// The dtypes that a declared input or output may have.
-pub(super) fn dtypes(spec: &KernelSpec, dtype: &DtypeRef) -> Vec<Dtype> {
-    match dtype {
-        DtypeRef::Fixed(dtype) => vec![*dtype],
-        DtypeRef::Variable(name) => spec.types.get(name).cloned().unwrap_or_default(),
-    }
-}
 
 struct Reader<'a> {
     spec: &'a KernelSpec,
@@ -485,28 +476,4 @@ impl<'a> Reader<'a> {
             _ => 1,
         }
     }
-}
-
-/// Whether a workload may have numbers in binary64.
-pub(super) fn may_be_double(spec: &KernelSpec, program: &Program) -> bool {
-    let casts = program.graph().node_weights().any(|node| match &node.op {
-        Op::Cast(CastTarget::Dtype(dtype)) => *dtype == Dtype::F64,
-        Op::Cast(CastTarget::Variable(name)) => {
-            spec.types.get(name).is_some_and(|dtypes| dtypes.contains(&Dtype::F64))
-        }
-        _ => false,
-    });
-    let declared = spec.inputs.values().chain(spec.outputs.values());
-    casts || declared.flat_map(|own| dtypes(spec, &own.dtype)).any(|dtype| dtype == Dtype::F64)
-}
-
-/// The axes whose extents are known at launch only, sorted.
-pub(super) fn dynamic_axes(spec: &KernelSpec) -> Vec<&str> {
-    let names = spec.axes.iter().filter(|(name, kind)| {
-        // A derived axis of dynamic ones is passed too: the kernel does not divide for it.
-        matches!(kind, AxisKind::Dynamic | AxisKind::Derived(_)) && !spec.is_specialized(name)
-    });
-    let mut names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    names
 }

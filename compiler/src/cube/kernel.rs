@@ -9,7 +9,8 @@ use ridge_spec::math::{NodeIndex, Program};
 use ridge_spec::outcome::Rejection;
 
 use super::code::{COUNT, Code, POSITION, SINGLE};
-use super::fusion::{self, Fusion};
+use super::declared;
+use super::fusion::Fusion;
 use super::refused;
 use super::schedule::{Extents, Schedule};
 
@@ -166,7 +167,7 @@ impl<'a> Kernel<'a> {
             shared_ready: BTreeSet::new(),
             shared_new: BTreeSet::new(),
         };
-        for axis in fusion::dynamic_axes(spec) {
+        for axis in declared::dynamic_axes(spec) {
             let variable = kernel.give(COUNT, axis_name(axis));
             kernel.dynamic.insert(axis.to_owned(), variable);
         }
@@ -243,7 +244,7 @@ impl<'a> Kernel<'a> {
     }
 
     /// A 64-bit position.
-    pub(super) fn to_position(&mut self, value: Variable) -> Variable {
+    pub(super) fn position_of(&mut self, value: Variable) -> Variable {
         self.code.cast(value, POSITION)
     }
 }

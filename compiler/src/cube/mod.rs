@@ -17,6 +17,7 @@
 mod access;
 mod body;
 mod code;
+mod declared;
 mod evaluate;
 mod explain;
 mod fusion;
@@ -25,6 +26,7 @@ mod operators;
 mod reduce;
 mod refusal;
 mod schedule;
+mod sizes;
 mod space;
 mod text;
 

@@ -228,18 +228,14 @@ impl Kernel<'_> {
     ) -> Scalar {
         let x = self.real_of(a);
         if let (Binary::Pow, Scalar::Constant(exponent)) = (function, b) {
-            let small: &[(f64, fn(&mut Self, Variable) -> Variable)] = &[
-                (1.0, |_, x| x),
-                (2.0, |own, x| own.code.binary(Arithmetic::Mul, x, x)),
-                (3.0, |own, x| {
-                    let square = own.code.binary(Arithmetic::Mul, x, x);
-                    own.code.binary(Arithmetic::Mul, square, x)
-                }),
-            ];
-            for (known, write) in small {
-                if known.to_bits() == exponent.to_bits() {
-                    return Scalar::Emitted(write(self, x));
-                }
+            let is = |known: f64| known.to_bits() == exponent.to_bits();
+            if is(1.0) {
+                return Scalar::Emitted(x);
+            }
+            if is(2.0) || is(3.0) {
+                let square = self.code.binary(Arithmetic::Mul, x, x);
+                let cube = is(3.0).then(|| self.code.binary(Arithmetic::Mul, square, x));
+                return Scalar::Emitted(cube.unwrap_or(square));
             }
         }
         if let (Binary::Divide, Scalar::Constant(divisor)) = (function, b)

@@ -83,7 +83,10 @@ impl Schedule {
             for sweep in sweeps {
                 let whole: u64 = extents.product(&sweep.inner)?;
                 let parts = whole / span.max(1);
-                if whole % span != 0 || parts > PARTS_MAX || (sweep.inner.len() > 1 && parts != 1) {
+                if !whole.is_multiple_of(span)
+                    || parts > PARTS_MAX
+                    || (sweep.inner.len() > 1 && parts != 1)
+                {
                     return Err(refused(&format!(
                         "a sweep over {} elements does not fit one over {span}",
                         whole
@@ -154,7 +157,7 @@ impl Fusion {
 /// Elements of one piece of the row.
 fn span(fusion: &Fusion, extents: &Extents) -> Result<u64, Rejection> {
     let whole = extents.product(fusion.inner())?;
-    if whole % fusion.pieces != 0 {
+    if !whole.is_multiple_of(fusion.pieces) {
         return Err(refused(&format!("{whole} elements are not {} equal parts", fusion.pieces)));
     }
     Ok(whole / fusion.pieces)

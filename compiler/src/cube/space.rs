@@ -2,15 +2,17 @@
 
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::expression::{IntegerExpression, Origin, Value};
-use ridge_spec::kernel::{DtypeRef, KernelSpec, LaunchArgument, LaunchRule, Role};
-use ridge_spec::math::{Binary, Op, Unary, ValueKind};
+use ridge_spec::kernel::{KernelSpec, LaunchArgument, LaunchRule};
+use ridge_spec::math::{Binary, Op, Unary};
 use ridge_spec::space::{Candidate, Parameter, SearchSpace};
 
-use super::fusion::{self, Fusion};
+use super::declared;
+use super::fusion::Fusion;
 use super::schedule::{
     BLOCKS_PER_MULTIPROCESSOR, GRID, HOLD, MATH, PREFETCH, ROWS_PER_BLOCK, SWEEPS,
     THREADS_PER_BLOCK, THREADS_PER_ROW, UNROLL, VECTOR_BYTES,
 };
+use super::sizes::{Sizes, Typical};
 
 /// Bytes of held inputs that a thread may have in registers: 64 registers.
 const HELD_BYTES_MAX: u64 = 256;
@@ -110,7 +112,38 @@ impl Generated {
 
     /// Every group of threads has a row.
     fn reductions(&mut self, fusion: &Fusion, sizes: &Sizes, typical: &Typical) {
+        self.row_parameters(fusion, sizes, typical);
         let Sizes { span, unit, rows, whole, .. } = sizes;
+        let block_threads = format!("{THREADS_PER_ROW} * {ROWS_PER_BLOCK}");
+        self.threads_of_a_block();
+        // No thread of a row is idle, but for rows shorter than a block of four warps.
+        self.constraint(format!(
+            "{THREADS_PER_ROW} <= 128 || {THREADS_PER_ROW} * {VECTOR_BYTES} <= {span} * {unit}"
+        ));
+        // Several rows of a block pay only while rows are short.
+        self.constraint(format!("{ROWS_PER_BLOCK} <= 4 || {whole} <= 1024"));
+        let held_registers = self.held_rows(fusion, sizes);
+        // A residency that caps registers leaves room for the held row and 24 more.
+        self.constraint(format!(
+            "{BLOCKS_PER_MULTIPROCESSOR} == 1 || {BLOCKS_PER_MULTIPROCESSOR} * {block_threads} * \
+             (24 + {held_registers}) <= device.registers_per_multiprocessor"
+        ));
+        self.constraint(format!(
+            "{BLOCKS_PER_MULTIPROCESSOR} * {block_threads} <= device.threads_per_multiprocessor"
+        ));
+        let blocks = format!("ceil_div({rows}, {ROWS_PER_BLOCK})");
+        // As many blocks as threads leave room for.
+        let resident = format!(
+            "device.multiprocessors * max(1, device.threads_per_multiprocessor / ({block_threads}))"
+        );
+        self.grid = format!(
+            "({GRID} == 'one_shot') * {blocks} + \
+             ({GRID} == 'persistent') * min({blocks}, {resident})"
+        );
+        self.block = vec![THREADS_PER_ROW.to_owned(), ROWS_PER_BLOCK.to_owned()];
+    }
+
+    fn row_parameters(&mut self, fusion: &Fusion, sizes: &Sizes, typical: &Typical) {
         let is_held = !sizes.held.is_empty();
         let is_online = !fusion.online.is_empty();
         // Four vectors a thread, where there are so many.
@@ -135,73 +168,47 @@ impl Generated {
         self.integers(UNROLL, &[1, 2, 4], if is_held && fits { 1 } else { 2 });
         self.texts(GRID, &["one_shot", "persistent"], "one_shot");
         self.integers(BLOCKS_PER_MULTIPROCESSOR, &[1, 6, 8], 1);
+    }
 
-        let block_threads = format!("{THREADS_PER_ROW} * {ROWS_PER_BLOCK}");
-        self.threads_of_a_block();
-        // No thread of a row is idle, but for rows shorter than a block of four warps.
-        self.constraint(format!(
-            "{THREADS_PER_ROW} <= 128 || {THREADS_PER_ROW} * {VECTOR_BYTES} <= {span} * {unit}"
-        ));
-        // Several rows of a block pay only while rows are short.
-        self.constraint(format!("{ROWS_PER_BLOCK} <= 4 || {whole} <= 1024"));
-        let held = sizes.held.join(" + ");
-        let mut held_registers = "0".to_owned();
-        let mut shared = sizes.partials();
-        if is_held {
-            // A row in registers is handled in straight-line code, which is unrolled as it is.
-            self.constraint(format!("{HOLD} != 'registers' || {UNROLL} == 1"));
-            self.constraint(format!(
-                "{HOLD} != 'registers' || {held} <= {THREADS_PER_ROW} * {HELD_BYTES_MAX}"
-            ));
-            self.constraint(format!(
-                "{HOLD} != 'registers' || {whole} <= {THREADS_PER_ROW} * {ELEMENTS_MAX}"
-            ));
-            held_registers =
-                format!("({HOLD} == 'registers') * ceil_div({held}, {THREADS_PER_ROW} * 4)");
-            if !sizes.late.is_empty() {
-                let late = sizes.late.join(" + ");
-                let most = HELD_BYTES_MAX;
-                self.constraint(format!(
-                    "{PREFETCH} == 'off' || ({HOLD} == 'registers' && {held} + {late} <= \
-                     {THREADS_PER_ROW} * {most})"
-                ));
-                held_registers = format!(
-                    "{held_registers} + ({PREFETCH} == 'on') * ceil_div({late}, \
-                     {THREADS_PER_ROW} * 4)"
-                );
-            }
-            let padding = fusion.padding_bytes();
-            let rows: Vec<String> = sizes
-                .held
-                .iter()
-                .map(|bytes| format!("align_up({ROWS_PER_BLOCK} * {bytes}, 16) + {padding}"))
-                .collect();
-            shared = format!("({HOLD} == 'shared') * ({}) + {shared}", rows.join(" + "));
-            self.constraint(format!("{shared} <= device.shared_memory_per_block_bytes"));
+    /// What rows that wait between sweeps need; the registers of a thread for them.
+    fn held_rows(&mut self, fusion: &Fusion, sizes: &Sizes) -> String {
+        let partials = sizes.partials();
+        if sizes.held.is_empty() {
+            self.shared_memory_bytes = Some(partials);
+            return "0".to_owned();
         }
-        if is_online && fusion.online_sweeps.len() == 1 && is_held {
+        let (held, whole) = (sizes.held.join(" + "), &sizes.whole);
+        let in_registers = |limit: &str| format!("{HOLD} != 'registers' || {limit}");
+        // A row in registers is handled in straight-line code, which is unrolled as it is.
+        self.constraint(in_registers(&format!("{UNROLL} == 1")));
+        self.constraint(in_registers(&format!("{held} <= {THREADS_PER_ROW} * {HELD_BYTES_MAX}")));
+        self.constraint(in_registers(&format!("{whole} <= {THREADS_PER_ROW} * {ELEMENTS_MAX}")));
+        let mut registers =
+            format!("({HOLD} == 'registers') * ceil_div({held}, {THREADS_PER_ROW} * 4)");
+        if !sizes.late.is_empty() {
+            let late = sizes.late.join(" + ");
+            self.constraint(format!(
+                "{PREFETCH} == 'off' || ({HOLD} == 'registers' && {held} + {late} <= \
+                 {THREADS_PER_ROW} * {HELD_BYTES_MAX})"
+            ));
+            registers = format!(
+                "{registers} + ({PREFETCH} == 'on') * ceil_div({late}, {THREADS_PER_ROW} * 4)"
+            );
+        }
+        let padding = fusion.padding_bytes();
+        let rows: Vec<String> = sizes
+            .held
+            .iter()
+            .map(|bytes| format!("align_up({ROWS_PER_BLOCK} * {bytes}, 16) + {padding}"))
+            .collect();
+        let shared = format!("({HOLD} == 'shared') * ({}) + {partials}", rows.join(" + "));
+        self.constraint(format!("{shared} <= device.shared_memory_per_block_bytes"));
+        self.shared_memory_bytes = Some(shared);
+        if !fusion.online.is_empty() && fusion.online_sweeps.len() == 1 {
             // One sweep keeps nothing for another.
             self.constraint(format!("{SWEEPS} != 'online' || {HOLD} == 'reread'"));
         }
-        // A residency that caps registers leaves room for the held row and 24 more.
-        self.constraint(format!(
-            "{BLOCKS_PER_MULTIPROCESSOR} == 1 || {BLOCKS_PER_MULTIPROCESSOR} * {block_threads} * \
-             (24 + {held_registers}) <= device.registers_per_multiprocessor"
-        ));
-        self.constraint(format!(
-            "{BLOCKS_PER_MULTIPROCESSOR} * {block_threads} <= device.threads_per_multiprocessor"
-        ));
-        let blocks = format!("ceil_div({rows}, {ROWS_PER_BLOCK})");
-        // As many blocks as threads leave room for.
-        let resident = format!(
-            "device.multiprocessors * max(1, device.threads_per_multiprocessor / ({block_threads}))"
-        );
-        self.grid = format!(
-            "({GRID} == 'one_shot') * {blocks} + \
-             ({GRID} == 'persistent') * min({blocks}, {resident})"
-        );
-        self.block = vec![THREADS_PER_ROW.to_owned(), ROWS_PER_BLOCK.to_owned()];
-        self.shared_memory_bytes = Some(shared);
+        registers
     }
 
     fn threads_of_a_block(&mut self) {
@@ -306,7 +313,7 @@ fn arguments(spec: &KernelSpec) -> Vec<LaunchArgument> {
     let inputs = spec.inputs.iter().filter(|(_, input)| input.shape.is_some());
     let tensors = inputs.map(|(name, _)| name).chain(spec.outputs.keys());
     let mut arguments: Vec<LaunchArgument> = tensors.cloned().map(LaunchArgument::Tensor).collect();
-    for axis in fusion::dynamic_axes(spec) {
+    for axis in declared::dynamic_axes(spec) {
         let origin = Origin::standalone("generated", axis);
         if let Ok(expression) = IntegerExpression::parse(axis, &origin) {
             arguments.push(LaunchArgument::Integer(expression));
@@ -333,152 +340,6 @@ fn uses_approximations(fusion: &Fusion) -> bool {
 
 /// The fewest threads that are enough, and no more than `most`.
 fn threads(most: i64, enough: impl Fn(i64) -> bool) -> i64 {
-    let fitting = THREADS.into_iter().filter(|&threads| threads <= most);
-    let last = fitting.clone().last().unwrap_or(8);
-    fitting.into_iter().find(|&threads| enough(threads)).unwrap_or(last)
-}
-
-/// Sizes on the workload that defaults are made for.
-struct Typical {
-    /// Bytes of a piece of the row, as vectors are measured.
-    row_bytes: i64,
-    /// Bytes of a row of every held input.
-    held_bytes: i64,
-    /// Elements of the row.
-    elements: i64,
-}
-
-impl Typical {
-    fn of(spec: &KernelSpec, sizes: &Sizes) -> Result<Self, Diagnostic> {
-        let tuned = spec.workloads.iter().find(|workload| workload.role == Role::Tune);
-        let Some(workload) = tuned.or_else(|| spec.workloads.first()) else {
-            return Err(Diagnostic::new("cube.workloads", "there is no workload"));
-        };
-        let scope = spec.scope(workload)?;
-        let value = |text: &str| {
-            let origin = Origin::standalone("generated", text);
-            IntegerExpression::parse(text, &origin)?.integer(&scope)
-        };
-        let held: Result<Vec<i64>, Diagnostic> =
-            sizes.held.iter().map(|bytes| value(bytes)).collect();
-        Ok(Self {
-            row_bytes: value(&format!("{} * {}", sizes.span, sizes.unit))?,
-            held_bytes: held?.into_iter().fold(0, i64::saturating_add),
-            elements: value(&sizes.whole)?,
-        })
-    }
-}
-
-/// Sizes as expressions over axes, types and parameters.
-struct Sizes {
-    rows: String,
-    /// Elements of a piece of the row.
-    span: String,
-    /// Elements of the row.
-    whole: String,
-    /// Bytes that an element counts as where vectors are measured.
-    unit: String,
-    /// Bytes of a row of each held input.
-    held: Vec<String>,
-    /// Bytes of a row of each input that only the last sweep reads and rows share.
-    late: Vec<String>,
-    /// Bytes of each value that warps show each other.
-    partials: Vec<u64>,
-}
-
-impl Sizes {
-    fn of(spec: &KernelSpec, fusion: &Fusion) -> Result<Self, Diagnostic> {
-        let extents = |axes: &[String]| -> Result<String, Diagnostic> {
-            let texts: Result<Vec<String>, Diagnostic> =
-                axes.iter().map(|axis| extent(spec, fusion, axis)).collect();
-            let texts = texts?;
-            Ok(if texts.is_empty() { "1".to_owned() } else { texts.join(" * ") })
-        };
-        let whole = format!("({})", extents(fusion.inner())?);
-        let span = match fusion.pieces {
-            1 => whole.clone(),
-            pieces => format!("({whole} / {pieces})"),
-        };
-        let inputs = fusion.sweeps.iter().flat_map(|sweep| &sweep.inputs);
-        let mut units: Vec<String> = inputs.map(|input| size(&spec.inputs[input].dtype)).collect();
-        if units.is_empty() {
-            units = spec.outputs.values().map(|output| size(&output.dtype)).collect();
-        }
-        units.sort();
-        units.dedup();
-        let least =
-            if units.len() == 1 { units.remove(0) } else { format!("min({})", units.join(", ")) };
-        let row = |input: &String| -> Result<String, Diagnostic> {
-            let declared = &spec.inputs[input];
-            let axes = declared.shape.as_deref().unwrap_or_default();
-            let along = |axis: &&String| {
-                let mut sweeps = fusion.sweeps.iter().filter_map(|sweep| sweep.along.get(input));
-                sweeps.any(|along| along.contains(*axis))
-            };
-            let inner: Vec<String> = axes.iter().filter(along).cloned().collect();
-            Ok(format!("{} * {}", extents(&inner)?, size(&declared.dtype)))
-        };
-        let rows = |inputs: Vec<String>| inputs.iter().map(row).collect::<Result<Vec<_>, _>>();
-        let held = rows(Fusion::held(&fusion.sweeps))?;
-        let late = rows(fusion.late_inputs(spec))?;
-        let graph = fusion.program().graph();
-        let has_doubles = fusion::may_be_double(spec, fusion.program());
-        let partials = fusion.sweeps.iter().flat_map(|sweep| &sweep.reductions);
-        let partials = partials.map(|&node| {
-            let narrow = graph[node].kind == ValueKind::Real && !has_doubles;
-            if narrow { 4 } else { 8 }
-        });
-        Ok(Self {
-            rows: format!("({})", extents(&fusion.rows)?),
-            span,
-            whole,
-            unit: format!("max(2, {least})"),
-            held,
-            late,
-            partials: partials.collect(),
-        })
-    }
-
-    /// Bytes of shared memory for what warps of a row show each other.
-    fn partials(&self) -> String {
-        let narrow = self.partials.iter().filter(|&&bytes| bytes == 4).count();
-        let wide = self.partials.len() - narrow;
-        let array = |n: usize, bytes: u64| {
-            format!("{n} * align_up({ROWS_PER_BLOCK} * ({THREADS_PER_ROW} / 32) * {bytes}, 16)")
-        };
-        match (narrow, wide) {
-            (_, 0) => format!("({THREADS_PER_ROW} > 32) * {}", array(narrow, 4)),
-            (0, _) => format!("({THREADS_PER_ROW} > 32) * {}", array(wide, 8)),
-            _ => format!("({THREADS_PER_ROW} > 32) * ({} + {})", array(narrow, 4), array(wide, 8)),
-        }
-    }
-}
-
-fn size(dtype: &DtypeRef) -> String {
-    match dtype {
-        DtypeRef::Fixed(dtype) => dtype.size_bytes().to_string(),
-        DtypeRef::Variable(name) => format!("sizeof({name})"),
-    }
-}
-
-/// An axis's extent over declared axes.
-fn extent(spec: &KernelSpec, fusion: &Fusion, axis: &str) -> Result<String, Diagnostic> {
-    if spec.axes.contains_key(axis) {
-        return Ok(axis.to_owned());
-    }
-    for node in fusion.program().graph().node_weights() {
-        match &node.op {
-            Op::Slice { start, end, name, .. } if name == axis => {
-                return Ok(format!("(({end}) - ({start}))"));
-            }
-            Op::Rename { axis: from, name } if name == axis => return extent(spec, fusion, from),
-            Op::Concat { axes, name } if name == axis => {
-                let parts: Result<Vec<String>, Diagnostic> =
-                    axes.iter().map(|part| extent(spec, fusion, part)).collect();
-                return Ok(format!("({})", parts?.join(" + ")));
-            }
-            _ => {}
-        }
-    }
-    Err(Diagnostic::new("cube.axis", format!("nothing says how long `{axis}` is")))
+    let fitting = || THREADS.into_iter().filter(|&threads| threads <= most);
+    fitting().find(|&threads| enough(threads)).or_else(|| fitting().max()).unwrap_or(8)
 }

@@ -4,7 +4,7 @@
 //! launches pass tensors, extents and scalars one by one. So the signature and what stands before
 //! the body are written here, and the body is CubeCL's.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -135,7 +135,7 @@ impl fmt::Display for Source<'_> {
         let items: BTreeMap<String, Item<Dialect>> =
             self.compiled.items.iter().map(|item| (item.to_string(), *item)).collect();
         for item in items.values() {
-            type_vectorized_definitions::<Dialect>(f, &HashSet::from([*item]))?;
+            type_vectorized_definitions::<Dialect>(f, &std::iter::once(*item).collect())?;
         }
         f.write_str("\n")?;
         <Dialect as DialectTypes<Dialect>>::compile_polyfills(f, flags)?;

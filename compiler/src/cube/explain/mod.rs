@@ -49,7 +49,7 @@ pub struct ExplainedNode {
     /// The first sweep that computes it along the row, from 0; absent for what is known once a row.
     pub sweep: Option<usize>,
     /// The line of the spec where it is written, from 1.
-    pub line: u64,
+    pub line: u32,
 }
 
 /// One going-over of a row.
@@ -112,7 +112,7 @@ pub fn explain(spec: &KernelSpec, instances: &[Instance]) -> Result<Explanation,
             name: node.name.clone(),
             axes: node.axes.clone(),
             sweep: made[index.index()],
-            line: u64::try_from(node.location.line).unwrap_or(0),
+            line: node.location.line,
         }
     });
     let users = graph.node_indices().flat_map(|user| {
