@@ -104,31 +104,55 @@ impl<'a> Runner<'a> {
     }
 
     fn evaluate(&mut self, launch: &Launch<'_>, phase: &mut Phase) -> Result<Evaluation, Stop> {
+        let mut laps = Laps::start();
         self.enter(phase, Phase::Load);
         let candidate = self.prepare(launch)?;
+        let load_us = laps.lap_us();
         self.enter(phase, Phase::Verify);
         let first = self.run_once(&candidate)?;
+        let first_us = laps.lap_us();
         self.enter(phase, Phase::Measure);
         let graphs = self.candidate_graphs(&candidate)?;
         let copy = self.copy_graphs()?;
+        let graphs_us = laps.lap_us();
         let mut entries = [Entry::new(candidate, graphs)];
         let copies = self.rounds(&mut entries, &copy);
         self.parts.copy_graphs = Some(copy);
         let copies = copies?;
+        let rounds_us = laps.lap_us();
         let [entry] = &mut entries;
-        let again = self.image_after(entry, 0)?;
-        let later = self.later(entry)?;
-        let companions = if self.plan.companions && entry.state != Next::Lost {
-            Some(self.companions(&entry.candidate, &entry.graphs)?)
-        } else {
-            None
-        };
+        // Nobody looks at what a lost candidate left.
+        let wanted = self.plan.images_after > 0 && entry.state != Next::Lost;
+        let again = if wanted { self.image_after(entry, 0)? } else { None };
+        let later = if wanted { self.later(entry)? } else { Vec::new() };
+        let images_us = laps.lap_us();
         let mut timing = self.timing(entry, copies)?;
-        if let Some(companions) = companions {
+        self.add_companions(entry, &mut timing)?;
+        let companions_us = laps.lap_us();
+        tracing::debug!(
+            candidate = %launch.artifact.digest,
+            load_us,
+            first_us,
+            graphs_us,
+            rounds_us,
+            n_rounds = timing.samples.len(),
+            n_launches = timing.launches,
+            images_us,
+            n_images = later.len() + usize::from(again.is_some()),
+            companions_us,
+            "timed a candidate"
+        );
+        Ok(Evaluation { first, again, later, timing, busy_ns: 0 })
+    }
+
+    /// Times the companions where they are wanted; a lost candidate has none.
+    fn add_companions(&mut self, entry: &Entry<'_>, timing: &mut Timing) -> Result<(), Stop> {
+        if self.plan.companions && entry.state != Next::Lost {
+            let companions = self.companions(&entry.candidate, &entry.graphs)?;
             timing.hot = companions.hot;
             timing.alone = companions.alone;
         }
-        Ok(Evaluation { first, again, later, timing, busy_ns: 0 })
+        Ok(())
     }
 
     fn contest(&mut self, launches: &[Launch<'_>]) -> Result<Vec<Attempt<Contested>>, DeviceError> {
@@ -180,13 +204,17 @@ impl<'a> Runner<'a> {
         let copies = copies?;
         let mut contested = Vec::new();
         for entry in entries {
-            // One more replay like the others: what it leaves is looked at before the next one
-            // writes over it.
-            self.ensure_pairs(1)?;
-            entry.last = Some(self.replay(&entry.graphs, false, 0)?);
-            self.wait_for_pair(0)?;
-            let later = self.later(entry)?;
-            let timing = self.timing(entry, copies.clone())?;
+            let mut later = Vec::new();
+            if self.plan.images_after > 0 {
+                // One more replay like the others: what it leaves is looked at before the next one
+                // writes over it.
+                self.ensure_pairs(1)?;
+                entry.last = Some(self.replay(&entry.graphs, false, 0)?);
+                self.wait_for_pair(0)?;
+                later = self.later(entry)?;
+            }
+            let mut timing = self.timing(entry, copies.clone())?;
+            self.add_companions(entry, &mut timing)?;
             contested.push(Contested { timing, later });
         }
         Ok(contested)
@@ -311,6 +339,21 @@ impl<'a> Runner<'a> {
             clocks: entry.clocks,
             lost: entry.state == Next::Lost,
         })
+    }
+}
+
+/// Where the time goes.
+struct Laps(Instant);
+
+impl Laps {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Microseconds since the last lap.
+    fn lap_us(&mut self) -> u64 {
+        let last = std::mem::replace(&mut self.0, Instant::now());
+        u64::try_from((self.0 - last).as_micros()).unwrap_or(u64::MAX)
     }
 }
 

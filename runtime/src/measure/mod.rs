@@ -102,7 +102,8 @@ pub struct TimingPlan {
     pub difference: bool,
     /// Also time with a warm cache, and alone after a foreign kernel.
     pub companions: bool,
-    /// Sets, drawn at random, whose image is returned after the timed runs.
+    /// Sets, drawn at random, whose image is returned after the timed runs; 0 for no image at all
+    /// after them, not even of the set that was run on first.
     pub images_after: u32,
     /// Seed of the poison, of the order of rounds and of the drawn sets.
     pub seed: u64,
@@ -152,9 +153,10 @@ pub struct Evaluation {
     /// The set that was run on once, before anything was timed.
     pub first: Image,
     /// That set again after another run with other poison: outputs must agree bit for bit, or the
-    /// kernel is not repeatable.
+    /// kernel is not repeatable. `None` for a candidate that is lost, and where the plan asks for no
+    /// images after the timed runs.
     pub again: Option<Image>,
-    /// Sets drawn at random, after the timed runs.
+    /// Sets drawn at random, after the timed runs; none for a candidate that is lost.
     pub later: Vec<Image>,
     /// The samples.
     pub timing: Timing,

@@ -72,10 +72,13 @@ fn check_image(layout: &Layout, image: &Image, n: u32) {
 #[track_caller]
 pub(crate) fn check_images(layout: &Layout, evaluation: &Evaluation, n: u32) {
     check_image(layout, &evaluation.first, n);
-    let again = evaluation.again.as_ref().unwrap();
-    assert_eq!((evaluation.first.set, again.set), (0, 0));
-    assert_ne!(evaluation.first.poison_seed, again.poison_seed);
-    check_image(layout, again, n);
+    assert_eq!(evaluation.first.set, 0);
+    assert_eq!(evaluation.again.is_none(), evaluation.timing.lost);
+    if let Some(again) = &evaluation.again {
+        assert_eq!(again.set, 0);
+        assert_ne!(evaluation.first.poison_seed, again.poison_seed);
+        check_image(layout, again, n);
+    }
     for image in &evaluation.later {
         assert_ne!(image.set, 0);
         check_image(layout, image, n);
@@ -138,6 +141,13 @@ fn slow_candidates_are_given_up() {
     let plan = TimingPlan { lost_above_ns: Some(1), ..plan() };
     let evaluation = evaluate(stage.as_mut(), threads(4096), &plan, 4096);
     assert!(evaluation.timing.lost);
+    assert!(evaluation.later.is_empty(), "nobody looks at what a lost candidate left");
+    // Nor are there images where none are wanted.
+    let plan = TimingPlan { lost_above_ns: None, images_after: 0, ..plan };
+    let (artifact, arguments) = (increment(), in_out());
+    let launch = Launch { artifact: &artifact, config: threads(4096), arguments: &arguments };
+    let evaluation = stage.evaluate(&launch, &plan).unwrap().unwrap();
+    assert!(evaluation.again.is_none() && evaluation.later.is_empty());
 }
 
 #[test]
@@ -155,11 +165,13 @@ fn contests_alternate_and_refuse_one_by_one() {
     let too_large = LaunchConfig { shared_memory_bytes: 300 << 10, ..threads(n) };
     let launches =
         [launch(&artifact, threads(n)), launch(&slower, threads(n)), launch(&artifact, too_large)];
-    let contested = stage.contest(&launches, &plan()).unwrap();
+    let plan = TimingPlan { companions: true, ..plan() };
+    let contested = stage.contest(&launches, &plan).unwrap();
     for attempt in &contested[..2] {
         let one = attempt.as_ref().unwrap();
         println!("{} ns, copy {} ns", one.timing.samples.median_ns(), one.timing.copy.median_ns());
         assert_eq!(one.later.len(), 2);
+        assert!(one.timing.hot.is_some() && one.timing.alone.is_some());
         for image in &one.later {
             check_image(stage.layout(), image, n);
         }
