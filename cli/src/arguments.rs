@@ -44,10 +44,23 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How a graph is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Drawing {
+    /// Line by line.
+    Text,
+    /// For Graphviz.
+    Dot,
+    /// For a browser.
+    Svg,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say what works here, each thing proved by running it.
-    Doctor,
+    /// Say what works here, each thing proved by running it; or measure a GPU.
+    ///
+    /// Exit status 0: everything that is here works; 1: something does not; 2: no answer.
+    Doctor(DoctorArguments),
     /// Compile, run and verify candidates; every finding with its line.
     ///
     /// Exit status 0: all passed; 1: some candidate was rejected; 2: no answer.
@@ -81,6 +94,22 @@ pub(crate) enum Command {
     DeviceWorker,
 }
 
+/// Flags of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Measure a GPU's bandwidths, latencies and fixed costs, and write them as a profile that
+    /// `--target` takes.
+    #[arg(long)]
+    pub(crate) calibrate: bool,
+    /// What to calibrate: `cuda:N`; with `emulator`, what would be timed is checked, not timed.
+    #[arg(long, default_value = "cuda:0", requires = "calibrate")]
+    pub(crate) device: String,
+    /// The profile's file; all samples are put beside it, in `.calibration.json` [default:
+    /// `TARGET.toml`].
+    #[arg(long, value_name = "FILE", requires = "calibrate")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 /// Flags of `check`.
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -92,6 +121,10 @@ pub(crate) struct CheckArguments {
     /// Check every legal candidate.
     #[arg(long)]
     pub(crate) all: bool,
+    /// Compile nothing: say how the math becomes one kernel, which sweeps over memory it takes and
+    /// what they move; as text, or as a drawing for Graphviz or a browser.
+    #[arg(long, value_enum, value_name = "FORM", num_args = 0..=1, default_missing_value = "text")]
+    pub(crate) explain: Option<Drawing>,
     /// Check these workloads only.
     #[arg(long, value_name = "NAME")]
     pub(crate) workload: Vec<String>,

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use ridge_compiler::campaign::Compiler;
 use ridge_compiler::cuda::{Sources, Unit};
 use ridge_compiler::toolchain::Toolkit;
-use ridge_runtime::device::{BlockSelection, Buffer, BufferContent, Device as _, Execution};
+use ridge_runtime::cuda;
+use ridge_runtime::device::{BlockSelection, Buffer, BufferContent, Device, Execution};
 use ridge_runtime::emulator::Emulator;
+use ridge_runtime::measure::DeviceFacts;
 use ridge_runtime::profiles;
+use ridge_runtime::worker::IsolatedDevice;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::dtype::Dtype;
 use ridge_spec::launch::{Argument, LaunchConfig};
@@ -36,8 +39,10 @@ pub fn run(setup: &Setup, observer: &dyn Observer) -> DoctorAnswer {
                 format!("{} from {}", toolkit.name(), toolkit.nvrtc.display()),
             ));
             for (profile, _) in profiles::list() {
+                observer.notify(Event::Step(&format!("trying target {}", profile.name)));
                 checks.push(target(setup, &toolkit, profile));
             }
+            checks.extend(gpus(setup, &toolkit, observer));
         }
     }
     observer.notify(Event::SearchEnded);
@@ -75,8 +80,14 @@ fn cache(setup: &Setup) -> DoctorCheck {
 /// Compiles a kernel for a target and runs it in the emulator.
 fn target(setup: &Setup, toolkit: &Toolkit, profile: &DeviceProfile) -> DoctorCheck {
     let name = format!("target {}", profile.name);
-    match compile(setup, toolkit, profile.architecture).and_then(|artifact| emulate(&artifact)) {
-        Ok(detail) => worked(&name, format!("{}: {detail}", profile.architecture)),
+    let tried = compile(setup, toolkit, profile.architecture)
+        .and_then(|artifact| execute(&Emulator::new(), &artifact));
+    match tried {
+        Ok(sectors) => {
+            let sectors = sectors.unwrap_or_default();
+            let detail = format!("compiled, run in the emulator, right; {sectors} sectors loaded");
+            worked(&name, format!("{}: {detail}", profile.architecture))
+        }
         Err(problem) => DoctorCheck {
             name,
             works: false,
@@ -84,6 +95,74 @@ fn target(setup: &Setup, toolkit: &Toolkit, profile: &DeviceProfile) -> DoctorCh
             hint: Some("run with `RIDGE_LOG=debug` for the compiler's log".to_owned()),
         },
     }
+}
+
+/// One entry for each GPU, or one that says why there is none: that stops nothing.
+fn gpus(setup: &Setup, toolkit: &Toolkit, observer: &dyn Observer) -> Vec<DoctorCheck> {
+    let listed = match cuda::list() {
+        Ok(listed) if !listed.is_empty() => listed,
+        Ok(_) => return vec![no_gpu("the driver lists no device", None)],
+        Err(error) => return vec![no_gpu(&error.to_string(), Some(error.hint().to_owned()))],
+    };
+    listed
+        .iter()
+        .zip(0u32..)
+        .map(|(facts, ordinal)| {
+            let name = format!("cuda:{ordinal}");
+            observer.notify(Event::Step(&format!("trying {name}")));
+            gpu(setup, toolkit, &name, facts)
+        })
+        .collect()
+}
+
+fn no_gpu(reason: &str, hint: Option<String>) -> DoctorCheck {
+    let detail = format!("none, the emulator is used: {reason}");
+    DoctorCheck { name: "cuda".to_owned(), works: true, detail, hint }
+}
+
+/// Compiles a kernel for a GPU and runs it there, in a worker.
+fn gpu(setup: &Setup, toolkit: &Toolkit, name: &str, facts: &DeviceFacts) -> DoctorCheck {
+    // The board's own profile knows whether its architecture has a suffix.
+    let architecture =
+        profiles::builtin(&facts.name).map_or(facts.architecture, |profile| profile.architecture);
+    let tried = compile(setup, toolkit, architecture).and_then(|artifact| {
+        let device = IsolatedDevice::start(setup.device_worker.clone(), name)
+            .map_err(|error| error.to_string())?;
+        execute(&device, &artifact)
+    });
+    let board = board(facts);
+    match tried {
+        Ok(_) => worked(name, format!("{board}: compiled, run there, right")),
+        Err(problem) => DoctorCheck {
+            name: name.to_owned(),
+            works: false,
+            detail: format!("{board}: {problem}"),
+            hint: Some(
+                "see whether `nvidia-smi` lists it without errors; `--device emulator` needs no GPU"
+                    .to_owned(),
+            ),
+        },
+    }
+}
+
+/// What a GPU is: board, memory, driver, and whether a profile describes it.
+fn board(facts: &DeviceFacts) -> String {
+    let cuda = facts.cuda_version;
+    let profile = match profiles::builtin(&facts.name) {
+        Some(profile) => format!("target {}", profile.name),
+        None => "no target of its own".to_owned(),
+    };
+    format!(
+        "{} ({}, {} multiprocessors, {:.1} GB, {:.0} MB of L2), driver {} for CUDA {}.{}, {profile}",
+        facts.name,
+        facts.architecture,
+        facts.multiprocessors,
+        facts.memory_bytes as f64 / 1e9,
+        facts.l2_bytes as f64 / 1e6,
+        facts.driver,
+        cuda / 1000,
+        cuda % 1000 / 10,
+    )
 }
 
 fn compile(
@@ -101,7 +180,8 @@ fn compile(
         .map_err(|rejection| rejection.summary())
 }
 
-fn emulate(artifact: &Artifact) -> Result<String, String> {
+/// Runs the kernel; the sectors it loaded, where the device counts them.
+fn execute(device: &dyn Device, artifact: &Artifact) -> Result<Option<u64>, String> {
     let input: Vec<u8> = std::iter::successors(Some(0.0f32), |value| Some(value + 0.5))
         .take(ELEMENTS)
         .flat_map(f32::to_le_bytes)
@@ -126,7 +206,10 @@ fn emulate(artifact: &Artifact) -> Result<String, String> {
         blocks: BlockSelection::All,
         instructions_per_block: 10_000,
     };
-    let report = Emulator::new().execute(&execution).map_err(|error| error.to_string())?;
+    let report = device.execute(&execution).map_err(|error| error.to_string())?;
+    if let Some(refused) = &report.refused {
+        return Err(refused.summary());
+    }
     if let Some(finding) = report.findings.first() {
         return Err(finding.to_string());
     }
@@ -137,9 +220,42 @@ fn emulate(artifact: &Artifact) -> Result<String, String> {
         .collect();
     match report.outputs.first() {
         Some(output) if output.bytes == expected => {
-            let sectors = report.counters.map_or(0, |counters| counters.global_load.sectors);
-            Ok(format!("compiled, run in the emulator, right; {sectors} sectors loaded"))
+            Ok(report.counters.map(|counters| counters.global_load.sectors))
         }
-        _ => Err("the emulator computed something else".to_owned()),
+        _ => Err(format!("`{}` computed something else", device.name())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_in_a_line() {
+        let facts = |name: &str| DeviceFacts {
+            name: name.to_owned(),
+            architecture: Architecture::parse("sm_90").unwrap(),
+            driver: "580.159.04".to_owned(),
+            cuda_version: 13_010,
+            multiprocessors: 132,
+            l2_bytes: 62_914_560,
+            memory_bytes: 150_109_880_320,
+        };
+        assert_eq!(
+            board(&facts("NVIDIA H200")),
+            "NVIDIA H200 (sm_90, 132 multiprocessors, 150.1 GB, 63 MB of L2), driver 580.159.04 \
+             for CUDA 13.1, target h200"
+        );
+        assert!(board(&facts("NVIDIA H20")).ends_with("no target of its own"));
+    }
+
+    #[test]
+    fn a_machine_without_a_gpu_is_able() {
+        let check = no_gpu("the library `libcuda.so.1` of the CUDA driver is not found", None);
+        assert!(check.works);
+        assert_eq!(
+            check.detail,
+            "none, the emulator is used: the library `libcuda.so.1` of the CUDA driver is not found"
+        );
     }
 }

@@ -6,6 +6,7 @@
 //! Start at [`tune::run`].
 
 pub mod answer;
+pub mod calibrate;
 pub mod check;
 mod compilation;
 pub mod devices;
@@ -13,6 +14,7 @@ pub mod doctor;
 pub mod error;
 mod evaluate;
 pub mod event;
+pub mod explain;
 pub mod folder;
 mod measuring;
 mod occupation;

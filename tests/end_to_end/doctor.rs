@@ -23,6 +23,28 @@ fn every_target_is_proved_by_running_it() {
 }
 
 #[test]
+fn what_calibration_times_is_right_in_the_emulator() {
+    let scratch = Scratch::new();
+    if !toolkit_is_there(&scratch) {
+        return;
+    }
+    let run = scratch.run(&["doctor", "--calibrate", "--device", "emulator", "--format", "json"]);
+    assert_eq!(run.status, Some(0), "{}{}", run.stdout, run.stderr);
+    let answer = run.json();
+    assert_eq!(answer["probes_checked"], 17, "{answer}");
+    assert_eq!(answer["figures"], serde_json::json!([]));
+    assert!(answer["profile"].is_null(), "{answer}");
+}
+
+#[test]
+fn a_calibration_without_a_gpu_is_no_answer() {
+    let scratch = Scratch::new();
+    let run = scratch.run(&["doctor", "--calibrate", "--device", "cuda:99", "--format", "json"]);
+    assert_eq!(run.status, Some(2), "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.json()["error"]["code"], "device.none");
+}
+
+#[test]
 fn without_network_and_toolkit_it_says_what_to_try() {
     let mut scratch = Scratch::new();
     scratch.kernel("rmsnorm", &[]);

@@ -1,27 +1,51 @@
 //! `ridge doctor`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ridge_pipeline::calibrate::{self, CalibrateOptions};
 use ridge_pipeline::doctor;
 use ridge_pipeline::setup::Setup;
 
-use crate::arguments::Format;
+use crate::arguments::{DoctorArguments, Format};
+use crate::draw::doctor as draw;
 use crate::draw::paint::Paint;
 use crate::progress::Progress;
 use crate::{Answer, environment, output};
 
-pub(crate) fn run(setup: &Setup, format: Format) -> anyhow::Result<Answer> {
+pub(crate) fn run(
+    setup: &Setup,
+    flags: &DoctorArguments,
+    format: Format,
+) -> anyhow::Result<Answer> {
+    if flags.calibrate {
+        return calibrate(setup, flags, format);
+    }
     let answer = doctor::run(setup, &Progress::new());
     match format {
         Format::Json => output::json(&answer)?,
         Format::Text => {
-            let paint = Paint::new(environment::stdout_colour());
-            for check in &answer.checks {
-                let mark = if check.works { paint.good("works") } else { paint.bad("fails") };
-                output::text(&format!("{mark}  {:<18} {}\n", check.name, check.detail));
-                if let Some(hint) = &check.hint {
-                    output::text(&format!("       {}: {hint}\n", paint.strong("hint")));
-                }
-            }
+            output::text(&draw::checks(&Paint::new(environment::stdout_colour()), &answer));
         }
     }
     Ok(if answer.able { Answer::Yes } else { Answer::No })
+}
+
+/// The answer is no where some launch gave no times.
+fn calibrate(setup: &Setup, flags: &DoctorArguments, format: Format) -> anyhow::Result<Answer> {
+    let (device, out) = (flags.device.clone(), flags.out.clone());
+    let options = CalibrateOptions { device, out, now_s: now_s() };
+    let answer = calibrate::run(setup, &options, &Progress::new())?;
+    match format {
+        Format::Json => output::json(&answer)?,
+        Format::Text => {
+            output::text(&draw::calibration(&Paint::new(environment::stdout_colour()), &answer));
+        }
+    }
+    Ok(if answer.missing.is_empty() { Answer::Yes } else { Answer::No })
+}
+
+/// Seconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "a profile says when it was measured")]
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
     let setup = environment::setup(&arguments.global)?;
     ridge_pipeline::setup::limit_threads(setup.threads);
     match &arguments.command {
-        Command::Doctor => doctor::run(&setup, format),
+        Command::Doctor(flags) => doctor::run(&setup, flags, format),
         Command::Check(flags) => check::run(&setup, flags, format),
         Command::Tune(flags) => tune::run(&setup, flags, format),
         Command::Simulate(flags) => simulate::run(flags, format),

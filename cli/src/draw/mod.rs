@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod diagnostic;
+pub(crate) mod doctor;
 mod mismatch;
 pub(crate) mod paint;
 pub(crate) mod simulate;

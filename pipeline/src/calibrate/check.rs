@@ -207,12 +207,15 @@ fn expected(run: &Run, memory: &[u32]) -> Expected {
     }
 }
 
+/// Words from one place of a chase to the next.
+const LINE_WORDS: usize = (LINE_BYTES / 4) as usize;
+
 /// Where a chase ends.
 fn chased(run: &Run, memory: &[u32]) -> u32 {
     let mask = u32::try_from(run.value("mask")).unwrap_or(0);
     let (mut line, mut turn) = (0u32, 0u32);
     for _ in 0..count(run, "steps") {
-        let found = memory[line as usize * (LINE_BYTES as usize / 4)];
+        let found = memory[line as usize * LINE_WORDS];
         line = found.wrapping_add(turn) & mask;
         turn = turn.wrapping_add(0x9e37_79b1);
     }

@@ -1,13 +1,10 @@
-//! Today.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Dates as profiles name them.
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
-/// The date in UTC, `2026-11-23`.
-pub(super) fn today() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    date(now.as_secs() / SECONDS_PER_DAY)
+/// The date in UTC, `2026-11-23`, of a time in seconds since 1970.
+pub(super) fn date_of(seconds: u64) -> String {
+    date(seconds / SECONDS_PER_DAY)
 }
 
 /// The date of a day counted from 1970-01-01, after Howard Hinnant's `civil_from_days`: years
@@ -27,7 +24,7 @@ fn date(days: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use super::{SECONDS_PER_DAY, date, date_of};
 
     #[test]
     fn dates() {
@@ -42,5 +39,6 @@ mod tests {
             "2026-11-23",
         ];
         assert_eq!(days.map(date), expected);
+        assert_eq!(date_of(20_780 * SECONDS_PER_DAY + 86_399), "2026-11-23");
     }
 }

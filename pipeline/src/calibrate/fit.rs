@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn small_things() {
         close(Some(distance(1.01, 1.0)), 0.01);
-        assert_eq!(rounded(4_531_234_567_890.0), 4.531e12);
-        assert_eq!(rounded(0.600_049), 0.6);
+        assert_eq!(rounded(4_531_234_567_890.0).to_bits(), 4.531e12f64.to_bits());
+        assert_eq!(rounded(0.600_049).to_bits(), 0.6f64.to_bits());
     }
 }

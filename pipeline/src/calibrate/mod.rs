@@ -18,7 +18,7 @@ mod profile;
 mod session;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -63,6 +63,8 @@ pub struct CalibrateOptions {
     /// The profile's file; beside it, with the extension `calibration.json`, everything that was
     /// measured. `NAME.toml` in the current folder where absent.
     pub out: Option<PathBuf>,
+    /// When it is done, for the profile's sources: seconds since 1970, UTC.
+    pub now_s: u64,
 }
 
 /// What came of it.
@@ -126,7 +128,7 @@ pub fn run(
             observer.notify(Event::Step("starting the device's worker"));
             let device = IsolatedDevice::start(setup.device_worker.clone(), &choice.to_string())
                 .map_err(|error| unusable(&choice, error))?;
-            on_device(setup, &device, options.out.as_deref(), observer, started)
+            on_device(setup, &device, options, observer, started)
         }
     };
     observer.notify(Event::SearchEnded);
@@ -169,7 +171,7 @@ fn check_in_emulator(
 fn on_device(
     setup: &Setup,
     device: &dyn TimingDevice,
-    out: Option<&Path>,
+    options: &CalibrateOptions,
     observer: &dyn Observer,
     started: Instant,
 ) -> Result<CalibrationAnswer, PipelineError> {
@@ -181,7 +183,7 @@ fn on_device(
     if let Some(wrong) = check::check(device, &artifacts)? {
         return Err(unusable(&device.name(), format!("probe {wrong}")));
     }
-    calibrate(device, &base, &artifacts, out, observer, started)
+    calibrate(device, &base, &artifacts, options, observer, started)
 }
 
 /// Times the probes, and writes what comes of it.
@@ -189,7 +191,7 @@ fn calibrate(
     device: &dyn TimingDevice,
     base: &DeviceProfile,
     artifacts: &BTreeMap<Probe, Artifact>,
-    out: Option<&Path>,
+    options: &CalibrateOptions,
     observer: &dyn Observer,
     started: Instant,
 ) -> Result<CalibrationAnswer, PipelineError> {
@@ -198,13 +200,14 @@ fn calibrate(
     let (times, tick_ns) = measure(device, &board, artifacts, base, observer)?;
     let findings = figures::findings(&board, &times, tick_ns, base);
 
-    let date = date::today();
+    let date = date::date_of(options.now_s);
     let provenance = format!(
         "measured on {}, {date}, driver {}, ridge {TOOL_VERSION}",
         facts.name, facts.driver
     );
     let made = profile::calibrated(base, &findings, &provenance);
-    let path = out.map_or_else(|| PathBuf::from(format!("{}.toml", made.name)), Path::to_owned);
+    let default = || PathBuf::from(format!("{}.toml", made.name));
+    let path = options.out.clone().unwrap_or_else(default);
     let text =
         profiles::to_toml(&made).map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
     write_whole(&path, text.as_bytes())?;

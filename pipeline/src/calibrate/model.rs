@@ -183,11 +183,16 @@ fn a_calibration_leaves_a_profile_and_all_samples() {
     let path = folder.path().join("board.toml");
     let device = Model { facts: facts() };
     let base = super::profile::base(&device.facts).unwrap();
+    let options = super::CalibrateOptions {
+        device: "cuda:0".to_owned(),
+        out: Some(path.clone()),
+        now_s: 20_780 * 86_400,
+    };
     let answer = super::calibrate(
         &device,
         &base,
         &artifacts(),
-        Some(&path),
+        &options,
         &crate::event::Unobserved,
         std::time::Instant::now(),
     )
@@ -203,8 +208,7 @@ fn a_calibration_leaves_a_profile_and_all_samples() {
     assert_eq!((target.name.as_str(), target.multiprocessors), ("h200", 132));
     assert!((target.memory.read_bandwidth / READ - 1.0).abs() < 1e-3);
     let source = &target.sources["memory.read_bandwidth"];
-    assert!(source.starts_with("measured on NVIDIA H200, 20"), "{source}");
-    assert!(source.contains(", driver 580.159.04, ridge "), "{source}");
+    assert!(source.starts_with("measured on NVIDIA H200, 2026-11-23, driver 580.159.04, ridge "));
 
     let data = std::fs::read(folder.path().join("board.calibration.json")).unwrap();
     let data: serde_json::Value = serde_json::from_slice(&data).unwrap();

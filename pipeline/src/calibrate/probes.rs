@@ -241,11 +241,11 @@ impl Run {
 
     /// The value of an integer argument; 0 where there is none of that name.
     pub(super) fn value(&self, wanted: &str) -> i64 {
-        let values = self.arguments.iter().filter_map(|argument| match argument {
+        let value = self.arguments.iter().find_map(|argument| match argument {
             Argument::Integer { name, value } if name == wanted => Some(*value),
             _ => None,
         });
-        values.last().unwrap_or(0)
+        value.unwrap_or(0)
     }
 }
 
