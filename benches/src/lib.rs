@@ -9,7 +9,7 @@ use ridge_compiler::cuda::{Sources, Unit};
 use ridge_compiler::toolchain::Toolkit;
 use ridge_pipeline::event::Unobserved;
 use ridge_pipeline::folder::KernelFolder;
-use ridge_pipeline::setup::{Setup, WorkerCommand, serve_compile_worker};
+use ridge_pipeline::setup::{DeviceWorkerCommand, Setup, WorkerCommand, serve_compile_worker};
 use ridge_runtime::profiles;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::kernel::{Instance, KernelSpec, Language, LaunchPlan};
@@ -38,12 +38,13 @@ pub fn served_as_worker() -> bool {
 /// # Panics
 /// Where no toolkit is found or installed.
 pub fn setup(threads: usize, cache: Option<&Path>) -> Setup {
-    let worker = WorkerCommand {
-        program: std::env::current_exe().unwrap_or_default(),
-        arguments: vec![WORKER_ARGUMENT.into()],
-    };
+    let program = std::env::current_exe().unwrap_or_default();
+    let worker =
+        WorkerCommand { program: program.clone(), arguments: vec![WORKER_ARGUMENT.into()] };
+    // Nothing here runs on a GPU: what would be asked of this worker is refused.
+    let device = DeviceWorkerCommand { program, arguments: vec![WORKER_ARGUMENT.into()] };
     let threads = NonZero::new(threads).unwrap_or(NonZero::<usize>::MIN);
-    let mut setup = Setup::new(|name| std::env::var_os(name), None, None, worker, threads);
+    let mut setup = Setup::new(|name| std::env::var_os(name), None, None, worker, device, threads);
     if let Some(cache) = cache {
         let toolkit = toolkit(&setup);
         setup.search_paths.setting = Some(toolkit.nvrtc);
