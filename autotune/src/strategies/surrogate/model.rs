@@ -14,11 +14,10 @@ use super::trust::Sources;
 use crate::history::History;
 use crate::prior::Prior;
 
-/// Candidates evaluated before the model is asked, and how many of them a prior decides: at least
-/// so many, and of a large first batch this share.
+/// Candidates evaluated before the model is asked, and how many of them a prior decides. No batch is
+/// larger than this or the history, so that a large first batch is not all guesses.
 const N_FIRST: usize = 6;
 const N_PREDICTED: usize = 3;
-const SHARE_PREDICTED: f64 = 0.5;
 
 /// The history grows by this share between choices of weights.
 const REFIT_GROWTH: f64 = 0.05;
@@ -37,9 +36,6 @@ const FEW_OBSERVATIONS: usize = 30;
 /// What is kept between calls.
 pub(super) struct Model {
     features: FeatureMap,
-    /// How many of the favourites to look at first; `None` before the first call, whose size
-    /// decides it.
-    n_predicted: Option<usize>,
     /// Those that the prior predicts to be fast, fastest first.
     favourites: Vec<usize>,
     sources: Sources,
@@ -56,17 +52,6 @@ pub(super) struct Model {
     centre: Option<usize>,
     /// See [`crate::strategy::Strategy::expected_gain`].
     pub(super) expected_gain: Option<f64>,
-}
-
-/// How many of the predicted fastest to begin with, where `n_max` are asked for first.
-fn n_predicted(n_max: usize) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a share of a number of candidates"
-    )]
-    let share = (n_max as f64 * SHARE_PREDICTED) as usize;
-    share.max(N_PREDICTED)
 }
 
 /// The history as the model sees it.
@@ -88,7 +73,6 @@ impl Model {
         let mut favourites = prior.map(Prior::order).unwrap_or_default();
         favourites.retain(|&candidate| candidate < space.len());
         Self {
-            n_predicted: None,
             sources: Sources::new(prior, space.len()),
             favourites,
             posterior: Posterior::new(kernel.clone(), 0),
@@ -113,9 +97,8 @@ impl Model {
         self.expected_gain = None;
         let mut batch = Vec::new();
         let n_left = space.len() - history.n_candidates().min(space.len());
-        let n_max = n_max.min(n_left);
-        let n_predicted = *self.n_predicted.get_or_insert_with(|| n_predicted(n_max));
-        let predicted = self.favourites.iter().take(n_predicted);
+        let n_max = n_max.min(n_left).min(history.len().max(N_FIRST));
+        let predicted = self.favourites.iter().take(N_PREDICTED);
         batch.extend(predicted.filter(|&&candidate| !history.contains(candidate)).take(n_max));
         let observed = Observed::new(history);
         while batch.len() < n_max
