@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use ridge_benches::{Built, build, h200, kernel, served_as_worker, setup, toolkit, unit};
 use ridge_compiler::pool::CompilePool;
 use ridge_pipeline::check::{self, CheckRequest, Choice};
+use ridge_pipeline::devices::DeviceChoice;
 use ridge_pipeline::event::Unobserved;
 use ridge_pipeline::tune::{self, TuneRequest};
 use ridge_runtime::device::{BlockSelection, Buffer, BufferContent, Device, Execution};
@@ -161,8 +162,8 @@ fn tune() {
     for state in ["cold", "warm"] {
         let out = tempfile::tempdir().unwrap();
         let request = TuneRequest {
-            device: "emulator".to_owned(),
-            target: "h200".to_owned(),
+            device: DeviceChoice::Emulator,
+            target: Some("h200".to_owned()),
             budget: None,
             time: None,
             strategy: None,
@@ -200,7 +201,8 @@ fn check() {
                 .map(|(_, workload)| workload.name.clone())
                 .collect(),
             every_block: false,
-            target: "h200".to_owned(),
+            device: DeviceChoice::Emulator,
+            target: Some("h200".to_owned()),
             seed: 0,
         };
         let started = Instant::now();
