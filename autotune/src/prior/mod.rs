@@ -115,8 +115,9 @@ impl Prior {
         vec![PriorSource { share: 1.0, slowdowns }]
     }
 
-    /// The prior turned upside down: what it predicts to be fast is slow. The worst that a prior can
-    /// be, to try searches with.
+    /// The prior turned upside down: what it predicts to be fast is slow. To try searches
+    /// with: it begins at the wrong end, though a search may still learn from it which candidates
+    /// are alike.
     #[must_use]
     pub fn inverted(&self) -> Self {
         let time = |index| self.at(index).map(|time| 1e6 / time);
