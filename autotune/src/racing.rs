@@ -140,7 +140,7 @@ mod tests {
             let mut n_dropped = 0;
             for _ in 0..4000 {
                 let samples: Vec<u64> = (0..n_samples)
-                    .map(|_| (10_000.0 * (0.05 * normal()).exp()).round() as u64)
+                    .map(|_| format!("{:.0}", 10_000.0 * (0.05 * normal()).exp()).parse().unwrap())
                     .collect();
                 n_dropped += usize::from(racing.is_lost(&incumbent, &samples));
             }
