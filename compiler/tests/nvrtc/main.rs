@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail and say why")]
 
 mod candidates;
+mod cube;
 mod front_end;
 mod includes;
 mod pool;
