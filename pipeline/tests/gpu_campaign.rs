@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::exit, reason = "a test that cannot go on fails")]
 
 #[path = "../../runtime/tests/isolated_support/mod.rs"]
+#[allow(dead_code, reason = "shared with runtime's own tests, which need more of it")]
 mod isolated_support;
 
 use std::collections::BTreeSet;

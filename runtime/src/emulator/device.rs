@@ -218,13 +218,7 @@ fn finish(
     }
     report::sort(&mut findings);
     let counters = outcome.stopped.is_none().then_some(outcome.counters);
-    ExecutionReport {
-        outputs,
-        counters,
-        findings,
-        blocks_run: outcome.blocks_run,
-        refused: None,
-    }
+    ExecutionReport { outputs, counters, findings, blocks_run: outcome.blocks_run, refused: None }
 }
 
 /// The report of a kernel that is not run: outputs of zeros that nobody wrote.
