@@ -1,7 +1,13 @@
 //! Campaigns that time: worker processes of a device that only rehearses, everything else as on a
 //! GPU.
 
-#![allow(clippy::unwrap_used, clippy::exit, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::exit,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a test that cannot go on fails, and says why it is skipped; its tensors are small"
+)]
 
 #[path = "../../runtime/tests/isolated_support/mod.rs"]
 #[allow(dead_code, reason = "shared with runtime's own tests, which need more of it")]
