@@ -84,7 +84,7 @@ mod tests {
         let integer = |value| Argument::Integer { name: "n".to_owned(), value };
         let scalar = Argument::Scalar { name: "s".to_owned(), dtype: Dtype::F32, value: 0.5 };
         check(&[tensor("x"), integer(-1)], &[8, 4], Ok(&[0x1000, u64::MAX]));
-        check(&[scalar.clone()], &[4], Ok(&[u64::from(0.5_f32.to_bits())]));
+        check(std::slice::from_ref(&scalar), &[4], Ok(&[u64::from(0.5_f32.to_bits())]));
         check(&[scalar], &[8], Err("`s` takes 4 bytes and its parameter 8"));
         check(&[tensor("y")], &[8], Err("there is no buffer `y`"));
         check(&[integer(1 << 40)], &[4], Err("`n` is 1099511627776, which 4 bytes do not hold"));
