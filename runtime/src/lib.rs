@@ -4,6 +4,7 @@
 //!
 //! Start at [`device::Device`].
 
+mod arguments;
 pub mod conformance;
 pub mod cuda;
 pub mod device;

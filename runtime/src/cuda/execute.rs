@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use ridge_spec::outcome::{Finding, FindingKind, Rejection};
 
 use super::arena::{Arena, TransferEnd};
-use super::arguments;
 use super::device::Engine;
 use super::driver::{Event, Function, Waited};
 use super::fault::{self, Needs, Purpose, Stop, plain};
+use crate::arguments;
 use crate::device::{
     BlockSelection, BufferContent, DeviceError, Execution, ExecutionReport, OutputBuffer,
 };
@@ -64,7 +64,7 @@ fn run(
     let arena =
         Arena::new(&engine.context, &engine.stream, &mut engine.staging, layout, 1, deadline)
             .map_err(|end| transfer(engine, end, limit))?;
-    let values = arguments::encode(execution.arguments, function.parameters(), |name| {
+    let values = arguments::encode(execution.arguments, function.parameter_sizes(), |name| {
         arena.address(0, name)
     })
     .map_err(|reason| {

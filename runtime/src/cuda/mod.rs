@@ -6,7 +6,6 @@
 //! candidates are run in a worker process.
 
 mod arena;
-mod arguments;
 mod clocks;
 mod device;
 mod driver;

@@ -13,11 +13,11 @@ use ridge_spec::outcome::{Phase, Rejection, Samples};
 use ridge_spec::record::Clocks;
 
 use super::arena::TransferEnd;
-use super::arguments;
 use super::device::Engine;
 use super::driver::{DriverFault, Function, Waited};
 use super::fault::{self, Needs, Purpose, Stop};
 use super::stage::Parts;
+use crate::arguments;
 use crate::device::DeviceError;
 use crate::measure::statistics::Next;
 use crate::measure::{Attempt, Contested, Evaluation, Image, Timing, TimingPlan};
@@ -230,7 +230,7 @@ impl<'a> Runner<'a> {
         let arena = &self.parts.arena;
         let values = (0..arena.n_sets())
             .map(|set| {
-                arguments::encode(launch.arguments, function.parameters(), |name| {
+                arguments::encode(launch.arguments, function.parameter_sizes(), |name| {
                     arena.address(set, name)
                 })
             })

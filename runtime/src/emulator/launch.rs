@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use ridge_spec::launch::Argument;
-
 use super::decode::program::Program;
 use super::machine::LaunchValues;
 use super::memory::{GlobalMemory, LOCAL_WINDOW, SHARED_WINDOW, Variable};
 use super::ptx::{GlobalId, Module, Relocation, Space, SymbolRef};
+use crate::arguments;
 use crate::device::{BlockSelection, DeviceError, Execution};
-use crate::numeric::encode_element;
 
 /// Threads a block may have, on every architecture.
 const THREADS_PER_BLOCK_MAX: u64 = 1024;
@@ -64,57 +62,18 @@ fn parameters(
     memory: &GlobalMemory,
 ) -> Result<Vec<u8>, String> {
     let places = program.functions.first().map_or(&[][..], |one| &one.frame.parameters);
-    if places.len() != execution.arguments.len() {
-        return Err(format!(
-            "{} arguments for {} parameters",
-            execution.arguments.len(),
-            places.len()
-        ));
-    }
+    let sizes = places.iter().map(|(_, bytes)| *bytes as usize);
+    let values = arguments::encode(execution.arguments, sizes, |name| {
+        let index = execution.buffers.iter().position(|buffer| buffer.name == *name)?;
+        memory.buffer_address(index)
+    })?;
     let size = places.iter().map(|(offset, bytes)| offset + bytes).max().unwrap_or(0);
     let mut block = vec![0; size as usize];
-    for (argument, (offset, bytes)) in execution.arguments.iter().zip(places) {
-        let value = argument_bytes(execution, memory, argument, *bytes)?;
-        block[*offset as usize..][..value.len()].copy_from_slice(&value);
+    for (value, (offset, bytes)) in values.iter().zip(places) {
+        let bytes = *bytes as usize;
+        block[*offset as usize..][..bytes].copy_from_slice(&value.to_le_bytes()[..bytes]);
     }
     Ok(block)
-}
-
-fn argument_bytes(
-    execution: &Execution<'_>,
-    memory: &GlobalMemory,
-    argument: &Argument,
-    bytes: u32,
-) -> Result<Vec<u8>, String> {
-    let (name, value) = match argument {
-        Argument::Tensor { name } => {
-            let index = execution.buffers.iter().position(|buffer| buffer.name == *name);
-            let address = index.and_then(|index| memory.buffer_address(index));
-            let address = address.ok_or_else(|| format!("there is no buffer `{name}`"))?;
-            (name, address.to_le_bytes().to_vec())
-        }
-        Argument::Scalar { name, dtype, value } => {
-            let size = usize::try_from(dtype.size_bytes()).unwrap_or(8);
-            (name, encode_element(*dtype, *value)[..size.min(8)].to_vec())
-        }
-        Argument::Integer { name, value } => {
-            let fits = match bytes {
-                4 => i32::try_from(*value).is_ok() || u32::try_from(*value).is_ok(),
-                2 => i16::try_from(*value).is_ok() || u16::try_from(*value).is_ok(),
-                1 => i8::try_from(*value).is_ok() || u8::try_from(*value).is_ok(),
-                _ => true,
-            };
-            if !fits {
-                return Err(format!("`{name}` is {value}, which {bytes} bytes do not hold"));
-            }
-            let value = value.to_le_bytes();
-            (name, value[..value.len().min(bytes as usize)].to_vec())
-        }
-    };
-    if value.len() != bytes as usize {
-        return Err(format!("`{name}` takes {} bytes and its parameter {bytes}", value.len()));
-    }
-    Ok(value)
 }
 
 /// Lays out module variables and parameters.

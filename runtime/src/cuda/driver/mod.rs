@@ -23,7 +23,7 @@ use cudarc::driver::sys::{self, CUresult};
 pub(super) use context::{Context, DeviceHandle};
 pub(super) use graph::GraphExec;
 pub(super) use memory::{DeviceBuffer, PinnedBuffer};
-pub(super) use module::{Function, Module, Parameter};
+pub(super) use module::{Function, Module};
 pub(super) use stream::{Event, Stream, Waited};
 pub(super) use sys::{CUdevice_attribute as DeviceAttribute, CUresult as Code};
 

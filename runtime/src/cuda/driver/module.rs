@@ -100,19 +100,13 @@ impl Drop for Module {
     }
 }
 
-/// Where one parameter of a kernel lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cuda) struct Parameter {
-    /// Its size, bytes.
-    pub(in crate::cuda) size_bytes: usize,
-}
-
 /// A kernel.
 #[derive(Clone, Debug)]
 pub(in crate::cuda) struct Function {
     module: Arc<Module>,
     raw: CUfunction,
-    parameters: Arc<[Parameter]>,
+    /// Sizes of the parameters, bytes.
+    parameters: Arc<[usize]>,
 }
 
 // SAFETY: a function is a handle in a module that any thread may use.
@@ -136,9 +130,9 @@ impl Function {
         Ok(Self { module: Arc::clone(module), raw, parameters })
     }
 
-    /// Its parameters, in order.
-    pub(in crate::cuda) fn parameters(&self) -> &[Parameter] {
-        &self.parameters
+    /// Sizes of its parameters, in order, bytes.
+    pub(in crate::cuda) fn parameter_sizes(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.parameters.iter().copied()
     }
 
     pub(super) fn raw(&self) -> CUfunction {
@@ -188,14 +182,14 @@ impl Function {
     }
 }
 
-fn parameters(raw: CUfunction) -> Result<Arc<[Parameter]>, DriverFault> {
+fn parameters(raw: CUfunction) -> Result<Arc<[usize]>, DriverFault> {
     let mut parameters = Vec::new();
     while parameters.len() < PARAMETERS_MAX {
         let (mut offset, mut size_bytes) = (0, 0);
         let (at, size) = (&raw mut offset, &raw mut size_bytes);
         // SAFETY: writes two integers; the function was found just now.
         match unsafe { call!(cuFuncGetParamInfo(raw, parameters.len(), at, size)) } {
-            Ok(()) => parameters.push(Parameter { size_bytes }),
+            Ok(()) => parameters.push(size_bytes),
             // There is none of that number.
             Err(fault) if fault.code == Code::CUDA_ERROR_INVALID_VALUE => break,
             Err(fault) => return Err(fault),

@@ -63,8 +63,8 @@ impl Stream {
         config: &LaunchConfig,
         arguments: &[u64],
     ) -> Result<(), DriverFault> {
-        let fits = function.parameters().len() == arguments.len()
-            && function.parameters().iter().all(|parameter| parameter.size_bytes <= 8);
+        let fits = function.parameter_sizes().len() == arguments.len()
+            && function.parameter_sizes().all(|size_bytes| size_bytes <= 8);
         if !fits {
             let detail = "the arguments are not the kernel's".to_owned();
             let code = Code::CUDA_ERROR_INVALID_VALUE;

@@ -2,26 +2,22 @@
 
 use ridge_spec::launch::Argument;
 
-use super::driver::Parameter;
 use crate::numeric::encode_element;
 
-/// One value for each parameter, in its first bytes; `address` knows the tensors.
+/// One value for each parameter, in its first bytes; `sizes` are the parameters', in bytes, and
+/// `address` knows the tensors.
 ///
 /// # Errors
 /// When number or sizes of the arguments are not the parameters', with the reason.
-pub(super) fn encode(
+pub(crate) fn encode(
     arguments: &[Argument],
-    parameters: &[Parameter],
+    sizes: impl ExactSizeIterator<Item = usize>,
     address: impl Fn(&str) -> Option<u64>,
 ) -> Result<Vec<u64>, String> {
-    if arguments.len() != parameters.len() {
-        return Err(format!("{} arguments for {} parameters", arguments.len(), parameters.len()));
+    if arguments.len() != sizes.len() {
+        return Err(format!("{} arguments for {} parameters", arguments.len(), sizes.len()));
     }
-    arguments
-        .iter()
-        .zip(parameters)
-        .map(|(argument, parameter)| value(argument, parameter.size_bytes, &address))
-        .collect()
+    arguments.iter().zip(sizes).map(|(argument, size)| value(argument, size, &address)).collect()
 }
 
 #[expect(clippy::cast_sign_loss, reason = "an integer is passed as its bits")]
@@ -68,13 +64,12 @@ mod tests {
     use ridge_spec::dtype::Dtype;
     use ridge_spec::launch::Argument;
 
-    use super::{Parameter, encode};
+    use super::encode;
 
     #[track_caller]
     fn check(arguments: &[Argument], sizes: &[usize], expected: Result<&[u64], &str>) {
-        let parameters: Vec<Parameter> =
-            sizes.iter().map(|&size_bytes| Parameter { size_bytes }).collect();
-        let encoded = encode(arguments, &parameters, |name| (name == "x").then_some(0x1000));
+        let encoded =
+            encode(arguments, sizes.iter().copied(), |name| (name == "x").then_some(0x1000));
         assert_eq!(encoded.as_deref().map_err(String::as_str), expected);
     }
 
