@@ -232,8 +232,8 @@ impl Measured {
 }
 
 impl Staging<'_> {
-    /// Counts a candidate that an earlier run found right.
-    pub(crate) fn note_best(&self, median_ns: u64) {
+    /// Counts a candidate that was right.
+    fn note_best(&self, median_ns: u64) {
         self.best_ns.fetch_min(median_ns, Ordering::Relaxed);
     }
 
