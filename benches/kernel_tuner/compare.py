@@ -190,7 +190,7 @@ def run_ridge(arguments, folder, workload, work):
         "winner_us": winner and campaigns._median_ns(winner["outcome"]) / 1e3,
         "compile_s": sum(record["phases"].get("compile_ns", 0) for record in records) / 1e9,
         "version": winner and winner.get("tool_version"),
-        "last_words": run.stdout.splitlines()[-8:],
+        "last_words": run.stdout.replace(str(out), "campaign").splitlines()[-8:],
     }
     return answer, records, campaign
 
