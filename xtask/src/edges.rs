@@ -12,7 +12,8 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("runtime", &["spec"]),
     ("autotune", &["spec"]),
     ("pipeline", &["spec", "compiler", "runtime", "autotune"]),
-    ("cli", &["spec", "pipeline"]),
+    ("hub-publish", &["spec"]),
+    ("cli", &["spec", "pipeline", "hub-publish"]),
     ("benches", &["spec", "compiler", "runtime", "autotune", "pipeline"]),
     ("xtask", &["runtime"]),
 ];

@@ -1,0 +1,1 @@
+//! The repo as a folder.
