@@ -42,6 +42,11 @@ impl Digest {
         Some(Self(bytes))
     }
 
+    /// Its 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The first twelve hexadecimal digits: enough for a person to tell two apart.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()

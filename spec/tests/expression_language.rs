@@ -258,3 +258,29 @@ proptest! {
         }
     }
 }
+
+/// What is left of an expression when `x` alone has no value.
+#[track_caller]
+fn check_residual(text: &str, expected: &str) {
+    let expression = IntegerExpression::parse(text, &Origin::standalone("e", text)).unwrap();
+    let residual = expression.residual(&scope());
+    let shown = match residual.known() {
+        Some(value) => value.to_string(),
+        None => format!("{residual:?}"),
+    };
+    assert_eq!(shown, expected, "{text}");
+    if let (Some(known), Ok(value)) = (residual.known(), expression.evaluate(&scope())) {
+        assert_eq!(*known, value, "{text}");
+    }
+}
+
+#[test]
+fn what_is_known_is_put_in() {
+    check_residual("(hold == 'shared') * a + sizeof(T)", "9");
+    check_residual("hold != 'shared' && x > 1", "0");
+    check_residual("a == 7 || x > 1", "1");
+    check_residual("x", "Name(\"x\")");
+    check_residual("ceil_div(x, a - 5)", "Binary(CeilDiv, Name(\"x\"), Known(Integer(2)))");
+    check_residual("1 / zero", "Binary(Divide, Known(Integer(1)), Known(Integer(0)))");
+    check_residual("-x", "Unary(Negate, Name(\"x\"))");
+}

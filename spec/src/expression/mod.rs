@@ -25,6 +25,7 @@ mod evaluate;
 mod interval;
 mod origin;
 mod parse;
+mod residual;
 mod scope;
 mod token;
 mod value;
@@ -34,6 +35,7 @@ use std::fmt;
 pub(crate) use evaluate::{Fault, Operand, run, step};
 pub(crate) use interval::{Interval, bound};
 pub use origin::Origin;
+pub use residual::Residual;
 pub use scope::{DEVICE_NAMES, Scope};
 pub use value::Value;
 
@@ -80,31 +82,51 @@ pub(crate) enum NodeKind {
 
 /// Operations on one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unary {
+pub enum Unary {
+    /// `-a`.
     Negate,
+    /// `!a`: 1 where `a` is 0, else 0.
     Not,
+    /// `is_power_of_two(a)`.
     IsPowerOfTwo,
 }
 
 /// Operations on two values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Binary {
+pub enum Binary {
+    /// `a + b`.
     Add,
+    /// `a - b`.
     Subtract,
+    /// `a * b`.
     Multiply,
+    /// `a / b`, towards zero.
     Divide,
+    /// `a % b`, with the sign of `a`.
     Remainder,
+    /// `a < b`.
     Less,
+    /// `a <= b`.
     LessEqual,
+    /// `a == b`, of texts too.
     Equal,
+    /// `a != b`, of texts too.
     NotEqual,
+    /// `a >= b`.
     GreaterEqual,
+    /// `a > b`.
     Greater,
+    /// `a && b`: 1 where neither is 0.
     And,
+    /// `a || b`: 1 where one is not 0.
     Or,
+    /// `min(a, b)`.
     Minimum,
+    /// `max(a, b)`.
     Maximum,
+    /// `ceil_div(a, b)`.
     CeilDiv,
+    /// `align_up(a, b)`.
     AlignUp,
 }
 
