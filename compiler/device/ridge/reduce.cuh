@@ -27,13 +27,13 @@ template <typename Op, int kLanes> __device__ __forceinline__ float over_lanes(f
 template <int kLanes> __device__ __forceinline__ float sum_over_lanes(float value) { return over_lanes<Sum, kLanes>(value); }
 template <int kLanes> __device__ __forceinline__ float max_over_lanes(float value) { return over_lanes<Max, kLanes>(value); }
 
-// Waits for the other threads of the row, and for no others: its barrier is number threadIdx.y, so
-// a row of more than one warp may share its block with 15 others. `__syncthreads` is number 0.
+// Waits for the other threads of the row, and for no others. Rows of more than a warp use the barriers
+// from 1 on, of which there are 15; `__syncthreads` is 0.
 template <int kThreads> __device__ __forceinline__ void wait_for_row() {
     if constexpr (kThreads <= 32) {
         __syncwarp();
     } else {
-        asm volatile("bar.sync %0, %1;" ::"r"(int(threadIdx.y)), "n"(kThreads) : "memory");
+        asm volatile("bar.sync %0, %1;" ::"r"(int(threadIdx.y) + 1), "n"(kThreads) : "memory");
     }
 }
 
