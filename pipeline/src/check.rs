@@ -1,7 +1,7 @@
 //! Checking candidates: compile, run, verify, on every workload of the spec.
 
 use ridge_spec::diagnostic::Diagnostic;
-use ridge_spec::kernel::{KernelSpec, Workload};
+use ridge_spec::kernel::{Instance, KernelSpec, Workload};
 use ridge_spec::space::Candidate;
 
 use crate::answer::{ANSWER_SCHEMA, CandidateCheck, CheckAnswer, Verdict, WorkloadCheck};
@@ -16,6 +16,10 @@ use crate::setup::Setup;
 use crate::target;
 use crate::trials::{self, Pair};
 use crate::tune::find_workload;
+
+/// Bytes of the tensors of workloads that are held at once, unless one alone has more: inputs and
+/// expected outputs take up to five times that.
+const GROUP_BYTES_MAX: u64 = 512 << 20;
 
 /// Which candidates to check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,21 +75,27 @@ pub fn run(
     } else {
         request.workloads.iter().map(|name| find_workload(spec, name)).collect::<Result<_, _>>()?
     };
-    let bounds: Vec<Bound> = workloads
-        .iter()
-        .map(|workload| evaluator.bind(folder, workload, setup))
-        .collect::<Result<_, _>>()?;
-    let candidates = candidates(spec, &request.choice, &bounds)?;
+    let instances: Vec<Instance> =
+        workloads.iter().map(|workload| evaluator.instance(workload)).collect::<Result<_, _>>()?;
+    let candidates = candidates(spec, &request.choice, &instances)?;
     let mut compiler = Compiler::new(setup, folder, profile.architecture, observer)?;
     let depth = if request.every_block { Depth::EveryBlock } else { Depth::Full };
     observer.notify(Event::Step("compiling and running"));
-    let pairs = trials::run(&evaluator, &mut compiler, &candidates, &bounds, depth, observer)?;
+    let mut checks: Vec<Vec<WorkloadCheck>> = vec![Vec::new(); candidates.len()];
+    for group in groups(&workloads, &instances) {
+        let bounds: Vec<Bound> = group
+            .iter()
+            .map(|workload| evaluator.bind(folder, workload, setup))
+            .collect::<Result<_, _>>()?;
+        let pairs = trials::run(&evaluator, &mut compiler, &candidates, &bounds, depth, observer)?;
+        for (checks, pairs) in checks.iter_mut().zip(pairs) {
+            let rows = bounds.iter().zip(pairs);
+            checks.extend(rows.map(|(bound, pair)| workload_check(&evaluator, bound, pair)));
+        }
+    }
     observer.notify(Event::SearchEnded);
-    let candidates: Vec<CandidateCheck> = candidates
-        .into_iter()
-        .zip(pairs)
-        .map(|(candidate, pairs)| candidate_check(&evaluator, candidate, &bounds, pairs))
-        .collect();
+    let candidates: Vec<CandidateCheck> =
+        candidates.into_iter().zip(checks).map(candidate_check).collect();
     Ok(CheckAnswer {
         schema: ANSWER_SCHEMA,
         kernel: spec.name.to_string(),
@@ -97,26 +107,45 @@ pub fn run(
     })
 }
 
+/// Splits the workloads, in order, where the tensors of those before would fill the memory: what a
+/// workload needs is kept until its last candidate has run.
+fn groups<'w>(workloads: &[&'w Workload], instances: &[Instance]) -> Vec<Vec<&'w Workload>> {
+    let mut groups: Vec<Vec<&Workload>> = Vec::new();
+    let mut bytes = u64::MAX;
+    for (workload, instance) in workloads.iter().zip(instances) {
+        let more = instance.tensor_bytes();
+        bytes = bytes.saturating_add(more);
+        match groups.last_mut() {
+            Some(group) if bytes <= GROUP_BYTES_MAX => group.push(workload),
+            _ => {
+                groups.push(vec![workload]);
+                bytes = more;
+            }
+        }
+    }
+    groups
+}
+
 /// The candidates that the choice means, in order and each once.
 fn candidates(
     spec: &KernelSpec,
     choice: &Choice,
-    bounds: &[Bound],
+    instances: &[Instance],
 ) -> Result<Vec<Candidate>, PipelineError> {
     let wrong = |diagnostic: Diagnostic| PipelineError::Spec(vec![diagnostic]);
     match choice {
-        Choice::Default => Ok(vec![complete(spec, Candidate::default(), bounds)?]),
+        Choice::Default => Ok(vec![complete(spec, Candidate::default(), instances)?]),
         Choice::These(texts) => texts
             .iter()
             .map(|text| {
                 let given = Candidate::parse(text).map_err(wrong)?;
-                complete(spec, given, bounds)
+                complete(spec, given, instances)
             })
             .collect(),
         Choice::All => {
             let mut all: Vec<Candidate> = Vec::new();
-            for bound in bounds {
-                if let Ok(legal) = spec.space.legal(bound.instance.scope()) {
+            for instance in instances {
+                if let Ok(legal) = spec.space.legal(instance.scope()) {
                     all.extend(legal.candidates());
                 }
             }
@@ -124,8 +153,8 @@ fn candidates(
             all.dedup();
             if all.is_empty() {
                 // Nothing is legal anywhere: the first workload's space says why.
-                for bound in bounds {
-                    spec.space.legal(bound.instance.scope()).map_err(wrong)?;
+                for instance in instances {
+                    spec.space.legal(instance.scope()).map_err(wrong)?;
                 }
             }
             Ok(all)
@@ -138,21 +167,21 @@ fn candidates(
 fn complete(
     spec: &KernelSpec,
     given: Candidate,
-    bounds: &[Bound],
+    instances: &[Instance],
 ) -> Result<Candidate, PipelineError> {
     let wrong = |diagnostic: Diagnostic| PipelineError::Spec(vec![diagnostic]);
-    let base = match (&spec.space.default, bounds.first()) {
+    let base = match (&spec.space.default, instances.first()) {
         (Some(default), _) => default.clone(),
-        (None, Some(bound)) if !spec.space.parameters.is_empty() => {
-            spec.space.legal(bound.instance.scope()).map_err(wrong)?.candidate(0)
+        (None, Some(instance)) if !spec.space.parameters.is_empty() => {
+            spec.space.legal(instance.scope()).map_err(wrong)?.candidate(0)
         }
         (None, _) => Candidate::default(),
     };
     let values = base.iter().chain(given.iter()).map(|(name, value)| (name, value.clone()));
     let candidate = Candidate::new(values);
     // What no parameter can be is a bad request; what a constraint excludes is part of the answer.
-    if let Some(bound) = bounds.first()
-        && let Err(diagnostic) = spec.space.check(&candidate, bound.instance.scope())
+    if let Some(instance) = instances.first()
+        && let Err(diagnostic) = spec.space.check(&candidate, instance.scope())
         && diagnostic.code != "space.constraint"
     {
         return Err(wrong(diagnostic));
@@ -160,17 +189,7 @@ fn complete(
     Ok(candidate)
 }
 
-fn candidate_check(
-    evaluator: &Evaluator<'_>,
-    candidate: Candidate,
-    bounds: &[Bound],
-    pairs: Vec<Pair>,
-) -> CandidateCheck {
-    let workloads: Vec<WorkloadCheck> = bounds
-        .iter()
-        .zip(pairs)
-        .map(|(bound, pair)| workload_check(evaluator, bound, pair))
-        .collect();
+fn candidate_check((candidate, workloads): (Candidate, Vec<WorkloadCheck>)) -> CandidateCheck {
     let refused = workloads.iter().any(|w| matches!(w.verdict, Verdict::Rejected { .. }));
     let ran = workloads.iter().any(|w| matches!(w.verdict, Verdict::Passed { .. }));
     CandidateCheck { candidate, passed: ran && !refused, workloads }

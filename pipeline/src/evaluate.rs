@@ -119,6 +119,13 @@ impl<'a> Evaluator<'a> {
         self.device.name()
     }
 
+    /// A workload bound to the target.
+    pub(crate) fn instance(&self, workload: &Workload) -> Result<Instance, PipelineError> {
+        self.spec
+            .bind(workload, self.profile)
+            .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))
+    }
+
     /// Binds a workload; inputs and expected outputs are made when they are first needed.
     pub(crate) fn bind(
         &self,
@@ -126,10 +133,7 @@ impl<'a> Evaluator<'a> {
         workload: &Workload,
         setup: &Setup,
     ) -> Result<Bound, PipelineError> {
-        let instance = folder
-            .spec
-            .bind(workload, self.profile)
-            .map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))?;
+        let instance = self.instance(workload)?;
         let options = ReferenceOptions {
             folder: folder.root().to_owned(),
             interpreter: "python3".into(),

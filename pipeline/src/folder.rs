@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use ridge_compiler::cube;
+use ridge_compiler::cuda::headers_reached;
 use ridge_spec::digest::Digest;
 use ridge_spec::kernel::{KernelSpec, Language};
 
@@ -21,7 +22,8 @@ pub struct KernelFolder {
     pub path: PathBuf,
     /// The spec; of a generated kernel with the space and the launch that were generated.
     pub spec: KernelSpec,
-    /// Files the spec names and headers its source may include, by their path in the folder.
+    /// Files the spec names and headers its source may include, by their path in the folder;
+    /// headers of the device library by the name they are included by.
     pub files: BTreeMap<String, Vec<u8>>,
     /// Digest of the spec and these files.
     pub digest: Digest,
@@ -46,11 +48,15 @@ impl KernelFolder {
         }
         let root = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
         collect_headers(root, "", 0, &mut files)?;
-        let digest = spec.digest(&files);
-        // The digest is that of what the author wrote: space and launch follow from it.
-        let spec = match spec.language {
-            Language::Cuda { .. } => spec,
-            Language::Cube => cube::complete(&spec).map_err(PipelineError::Spec)?,
+        files.extend(headers_reached(&files));
+        // The digest is that of what the author wrote: space, launch and source follow from it and
+        // from the generator.
+        let (digest, spec) = match spec.language {
+            Language::Cuda { .. } => (spec.digest(&files), spec),
+            Language::Cube => {
+                let digest = spec.digest(&with_generator(&files));
+                (digest, cube::complete(&spec).map_err(PipelineError::Spec)?)
+            }
         };
         Ok(Self { path: folder, spec, files, digest })
     }
@@ -59,6 +65,13 @@ impl KernelFolder {
     pub fn root(&self) -> &Path {
         if self.path.as_os_str().is_empty() { Path::new(".") } else { &self.path }
     }
+}
+
+/// The files, and which generator writes the source. No file can have that name.
+fn with_generator(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let mut files = files.clone();
+    files.insert("/cube-generator".to_owned(), cube::GENERATOR.to_string().into_bytes());
+    files
 }
 
 fn read_text(path: &Path) -> Result<String, PipelineError> {

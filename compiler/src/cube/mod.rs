@@ -48,6 +48,10 @@ use kernel::Kernel;
 use schedule::{Extents, Schedule};
 use space::Generated;
 
+/// Counts up when the same candidate is written as another kernel, or the generated space or launch
+/// changes: records of kernels made before are then another kernel's.
+pub const GENERATOR: u32 = 1;
+
 /// A candidate's kernel as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {

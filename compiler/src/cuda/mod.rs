@@ -2,6 +2,7 @@
 
 pub(crate) mod compile;
 pub(crate) mod headers;
+mod library;
 mod log;
 pub mod options;
 mod ptx;
@@ -10,6 +11,7 @@ mod source;
 mod spelling;
 mod unit;
 
+pub use library::headers_reached;
 pub use source::{SourceError, Sources};
 pub use spelling::cuda_type;
 pub use unit::Unit;

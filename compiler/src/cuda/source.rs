@@ -1,7 +1,7 @@
 //! A kernel's source and the headers of its folder, with every include resolved.
 //!
 //! NVRTC is handed all text in memory and no folder to search, so what a kernel can see is what
-//! is resolved here: its folder's files and the toolkit's headers.
+//! is resolved here: its folder's files, Ridge's device library and the toolkit's headers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,6 +12,7 @@ use ridge_spec::diagnostic::{Diagnostic, SourceLocation};
 use ridge_spec::outcome::{CompilerMessage, Rejection, Severity};
 use serde::{Deserialize, Serialize};
 
+use super::library;
 use super::scan::{self, Include};
 
 /// A file larger than this is not a kernel's source.
@@ -26,7 +27,8 @@ const FILES_MAX: usize = 512;
 pub struct Sources {
     /// The source's name, relative to the kernel's folder.
     pub(crate) name: String,
-    /// Texts by name: the source and the folder's headers that it reaches. Names in includes are
+    /// Texts by name: the source and the headers of the folder and the device library that it
+    /// reaches. Names in includes are
     /// the keys of this map or the toolkit's.
     pub(crate) files: BTreeMap<String, String>,
     /// Headers of the toolkit that these files include, as the toolkit names them.
@@ -80,7 +82,7 @@ impl Sources {
     }
 
     /// A source that no folder holds, such as a generated one; it may include the toolkit's
-    /// headers only.
+    /// headers and the device library.
     ///
     /// # Errors
     /// As [`Sources::load`].
@@ -147,7 +149,7 @@ impl Collector<'_> {
                 let place = line_location(&name, &text, refused.line);
                 SourceError(Box::new(
                     Diagnostic::new("compile.include-outside", refused.message).at(place).hint(
-                        "a kernel may include the toolkit's headers and its own folder's files",
+                        "a kernel may include the toolkit's headers, `<ridge/….cuh>` and its own folder's files",
                     ),
                 ))
             })?;
@@ -170,8 +172,8 @@ impl Collector<'_> {
         Ok(sources)
     }
 
-    /// Quotes look beside the including file, in the folder, then in the toolkit; brackets in the
-    /// toolkit first.
+    /// Quotes look beside the including file, in the folder, in the toolkit, then in the device
+    /// library; brackets in the toolkit first.
     fn meaning(&self, from: &str, text: &str, include: &Include) -> Result<Meaning, SourceError> {
         let Some(plain) = normalize(&include.name) else { return Ok(Meaning::Nothing) };
         let at = || SourceLocation::of(from, text, include.range.clone());
@@ -204,7 +206,11 @@ impl Collector<'_> {
                 return Ok(Meaning::Own(key, content));
             }
         }
-        Ok(if in_toolkit(&plain) { Meaning::Toolkit(plain) } else { Meaning::Nothing })
+        Ok(match library::header(&plain) {
+            _ if in_toolkit(&plain) => Meaning::Toolkit(plain),
+            Some(content) => Meaning::Own(plain, content.to_owned()),
+            None => Meaning::Nothing,
+        })
     }
 }
 

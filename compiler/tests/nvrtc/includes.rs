@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ridge_compiler::campaign::Compiler;
 use ridge_compiler::cuda::{Sources, Unit};
 use ridge_spec::outcome::Rejection;
+use ridge_spec::target::Architecture;
 
 use crate::toolkit::{config, sm_90a, write_files};
 
@@ -135,4 +136,23 @@ fn own_headers_keep_their_names_and_lines() {
     let ptx = compile().unwrap().ptx;
     let files: Vec<&str> = ptx.lines().filter(|line| line.starts_with("\t.file")).collect();
     assert!(files.iter().any(|line| line.ends_with("\"sub/b.h\"")), "{files:?}");
+}
+
+/// Each header of the device library, alone and for every target, is what a kernel may start with.
+#[test]
+fn every_header_of_the_device_library_stands_alone() {
+    let Some(toolkit) = crate::toolkit::toolkit() else { return };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/device/ridge");
+    let mut compiler = Compiler::new(config(toolkit, 1), None);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let header = entry.unwrap().file_name().into_string().unwrap();
+        let text = format!("#include <ridge/{header}>\n{KERNEL}");
+        let sources = Sources::from_text("k.cu", &text, &toolkit.include_folders).unwrap();
+        for target in ["sm_80", "sm_90a", "sm_100a"] {
+            let target = Architecture::parse(target).unwrap();
+            let unit = Unit::new(Arc::new(sources.clone()), "k", &[], &[], target).unwrap();
+            let compiled = compiler.compile(unit).unwrap();
+            assert!(compiled.is_ok(), "{header} for {target}: {compiled:?}");
+        }
+    }
 }

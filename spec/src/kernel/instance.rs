@@ -97,6 +97,12 @@ impl Instance {
         &self.outputs
     }
 
+    /// Bytes of all tensors.
+    pub fn tensor_bytes(&self) -> u64 {
+        let tensors = self.inputs.iter().chain(&self.outputs);
+        tensors.map(TensorSpec::size_bytes).fold(0, u64::saturating_add)
+    }
+
     /// The scalar inputs, in declared order.
     pub fn scalars(&self) -> &[Scalar] {
         &self.scalars
