@@ -11,7 +11,10 @@ import re
 import statistics
 import tomllib
 
-SIZES = {"f64": 8, "f32": 4, "f16": 2, "bf16": 2, "f8e4m3": 1, "f8e5m2": 1}
+SIZES = {
+    "f64": 8, "f32": 4, "f16": 2, "bf16": 2, "f8e4m3": 1, "f8e5m2": 1, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u32": 4,
+    "u8": 1, "bool": 1,
+}
 
 
 class CampaignError(Exception):
@@ -35,6 +38,7 @@ class Tuned:
     shared_memory_bytes: int
     programmatic: bool
     arguments: tuple  # (name, size in bytes) in order
+    scalars: dict  # axes, derived ones too, and the defaults of scalar inputs
     symbol: str
 
     def label(self):
@@ -78,18 +82,24 @@ class Kernel:
         self.name = self.spec["kernel"]["name"]
         self.launch = self.spec["launch"]
 
-    def scalar(self, name):
-        """The default of a scalar input, or None where `name` is none."""
-        declaration = self.spec["inputs"].get(name, {})
-        return None if "shape" in declaration else declaration.get("default")
+    def defaults(self):
+        """The defaults of the scalar inputs."""
+        inputs = self.spec["inputs"].items()
+        return {name: one["default"] for name, one in inputs if "shape" not in one and "default" in one}
 
-    def scope(self, axes, types, candidate):
-        return {**types, **axes, **candidate}
+    def with_derived(self, axes, types):
+        """The axes, and those that the spec derives from them."""
+        whole = dict(axes)
+        for name, kind in self.spec["axes"].items():
+            if isinstance(kind, dict):
+                whole[name] = evaluate(kind["expression"], {**types, **whole})
+        return whole
 
     def plan(self, record, manifest, artifact, axes, exact):
         """The record's candidate, launched for `axes`."""
         candidate, types = record["candidate"], record["workload"]["types"]
-        scope = self.scope(axes, types, candidate)
+        whole = self.with_derived(axes, types)
+        scope = {**types, **whole, **candidate}
         sizes = [parameter["size_bytes"] for parameter in manifest["parameters"]]
         names = self.launch["arguments"]
         if len(sizes) != len(names):
@@ -108,6 +118,7 @@ class Kernel:
             shared_memory_bytes=evaluate(str(self.launch.get("shared_memory_bytes", 0)), scope),
             programmatic=bool(evaluate(str(self.launch.get("programmatic", 0)), scope)),
             arguments=tuple(zip(names, sizes, strict=True)),
+            scalars={**self.defaults(), **whole},
             symbol=manifest["entry_symbol"],
         )
 
@@ -188,7 +199,7 @@ class Campaign:
         return list(chosen.values())
 
     def _nearest(self, spec, kernel, axes, types):
-        fixed = [name for name, kind in spec.spec["axes"].items() if kind != "dynamic"]
+        fixed = [name for name, kind in spec.spec["axes"].items() if kind == "specialized"]
         best = None
         for entry in self.entries:
             if entry["kernel"] != kernel or entry.get("types", {}) != types:
@@ -196,7 +207,9 @@ class Campaign:
             if any(entry["axes"].get(name) != axes.get(name) for name in fixed if name in axes):
                 continue
             distance = sum(
-                max(entry["axes"][name], axes[name]) / min(entry["axes"][name], axes[name]) for name in axes
+                max(entry["axes"][name], axes[name]) / min(entry["axes"][name], axes[name])
+                for name in axes
+                if name in entry["axes"]
             )
             if best is None or distance < best[0]:
                 best = (distance, entry)

@@ -5,255 +5,173 @@
 
 Needs torch; compares with Liger and QuACK where they can be imported. Writes `PREFIX.md` and `PREFIX.json`.
 Every contender's outputs are compared with a double-precision reference before they are timed, ours on every
-set again afterwards; who is wrong is left out by name. A long comparison may be run in parts, by operation
-or shape, and put together by `--merge PART.json …`. `--self-test` tries all that needs no GPU.
+set again afterwards; who is wrong is left out by name. The GPU belongs to a child process: a cell that fails
+is tried again step by step, and whoever broke it is left out. `--resume` goes on where a run was cut off;
+parts, by operation or shape, are put together by `--merge PART.json …`. `--self-test` tries all that needs
+no GPU. To look into one cell: `--cell rmsnorm:4096x4096 --only copy --only torch --check-each`.
 """
 
 import argparse
 import datetime
-import gc
-import importlib.metadata
 import json
 import pathlib
 import sys
+import time
 
 import campaigns
 import contenders
-import protocol
+import supervisor
 import table
-from cases import EPS, OPERATIONS, empty_outputs, worst_error
+from operations import OPERATIONS
 
 HERE = pathlib.Path(__file__).resolve().parent
+SCHEMA = 2
+EVERYBODY = ("copy", *contenders.WANTED, *table.OURS)
+
+
+def parser():
+    made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    made.add_argument("--ours", action="append", default=[], metavar="DIR", help="a campaign's folder; repeatable")
+    made.add_argument("--kernels", default=str(HERE.parents[1] / "kernels"), metavar="DIR", help="the kernel library")
+    made.add_argument("--cache", metavar="DIR", help="Ridge's cache, for artifacts that the campaigns did not keep")
+    made.add_argument("--operation", action="append", choices=sorted(OPERATIONS), help="default: all")
+    made.add_argument("--shape", action="append", metavar="AxB…", help="default: the operation's shapes")
+    made.add_argument("--cell", action="append", metavar="OPERATION:AxB…", help="only this one; repeatable")
+    made.add_argument("--only", action="append", metavar="WHO", choices=EVERYBODY, help="default: everybody")
+    made.add_argument("--check-each", action="store_true", help="wait and compare after every step")
+    made.add_argument("--fresh", action="store_true", help="a new process for every cell")
+    made.add_argument("--silence", type=int, default=300, metavar="SECONDS", help="then a process counts as lost")
+    made.add_argument("--seconds", type=float, metavar="SECONDS", help="begin no cell after this time")
+    made.add_argument("--resume", action="store_true", help="keep the cells that `PREFIX.json` has")
+    made.add_argument("--rounds", type=int, default=12)
+    made.add_argument("--seed", type=int, default=None, help="default: drawn from the clock")
+    made.add_argument("--out", default="peers", metavar="PREFIX")
+    made.add_argument("--only-tuned", action="store_true", help="leave out shapes that no campaign covers")
+    made.add_argument("--merge", nargs="+", metavar="JSON", help="make one table of earlier runs' results")
+    made.add_argument("--self-test", action="store_true")
+    made.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    return made
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--ours", action="append", default=[], metavar="DIR", help="a campaign's folder; repeatable")
-    parser.add_argument("--kernels", default=HERE.parents[1] / "kernels", metavar="DIR", help="the kernel library")
-    parser.add_argument("--cache", metavar="DIR", help="Ridge's cache, for artifacts that the campaigns did not keep")
-    parser.add_argument("--operation", action="append", choices=sorted(OPERATIONS), help="default: all")
-    parser.add_argument("--shape", action="append", metavar="ROWSxCOLS", help="default: the operation's shapes")
-    parser.add_argument("--peer", action="append", choices=contenders.WANTED, help="default: all")
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=None, help="default: drawn from the clock")
-    parser.add_argument("--out", default="peers", metavar="PREFIX")
-    parser.add_argument("--only-tuned", action="store_true", help="leave out shapes that no campaign covers")
-    parser.add_argument("--merge", nargs="+", metavar="JSON", help="make one table of earlier runs' results")
-    parser.add_argument("--self-test", action="store_true")
-    options = parser.parse_args(arguments)
+    made = parser()
+    options = made.parse_args(arguments)
     if options.rounds < 1:
-        parser.error("--rounds must be at least 1")
-    options.shape = [shape(text, parser) for text in options.shape or []]
+        made.error("--rounds must be at least 1")
+    options.shape = [shape(text, made) for text in options.shape or []]
+    options.cell = [cell(text, made) for text in options.cell or []]
+    for name in options.operation or []:
+        for one in options.shape:
+            if len(one) != len(OPERATIONS[name].dims):
+                made.error(f"`{name}` has the axes {', '.join(OPERATIONS[name].dims)}")
     return options
 
 
-def shape(text, parser):
-    """`ROWSxCOLS` as two numbers."""
-    rows, _, cols = text.partition("x")
-    if not (rows.isdigit() and cols.isdigit() and int(rows) and int(cols)):
-        parser.error(f"`{text}` is no shape: write ROWSxCOLS, such as 4096x4096")
-    return int(rows), int(cols)
+def shape(text, made):
+    """`AxB…` as numbers."""
+    parts = text.split("x")
+    if not all(part.isdigit() and int(part) for part in parts):
+        made.error(f"`{text}` is no shape: write AxB, such as 4096x4096")
+    return tuple(map(int, parts))
 
 
-class Cell:
-    """One operation on one shape: its data, and who competes."""
-
-    def __init__(self, torch, clock, operation, rows, cols, seed):
-        self.torch, self.clock = torch, clock
-        self.operation, self.rows, self.cols = operation, rows, cols
-        self.bytes = operation.bytes_moved(rows, cols)
-        self.sets = protocol.n_sets(self.bytes, clock.l2_bytes)
-        self.calls = protocol.n_calls(self.sets)
-        generator = torch.Generator(device="cuda").manual_seed(seed)
-        self.inputs = [operation.inputs(torch, generator, rows, cols) for _ in range(self.sets)]
-        self.graphs, self.left_out, self.errors, self.chosen = {}, {}, {}, {}
-
-    def error(self, outputs, i):
-        expected = self.operation.reference(self.inputs[i])
-        return worst_error(self.torch, self.operation, outputs, expected)
-
-    def add(self, name, call, outputs=None):
-        """Captures a contender and checks it on the first and the last set."""
-        try:
-            graphs = self.clock.capture(call, self.sets, self.calls)
-            if outputs is not None:
-                graphs.outputs = outputs
-            graphs.chain.replay()
-            self.torch.cuda.synchronize()
-            worst = max(self.error(graphs.outputs[i], i) for i in (0, self.sets - 1))
-        except Exception as error:  # noqa: BLE001 (a peer may fail in any way, and the others go on)
-            self.left_out[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            return
-        self.errors[name] = worst
-        if worst > 1.0:
-            self.left_out[name] = f"wrong: an error of {worst:.3g} times what is allowed"
-            return
-        self.graphs[name] = graphs
-
-    def add_copy(self):
-        """A copy that reads and writes as many bytes together."""
-        torch, half = self.torch, -(-self.bytes // 2)
-        buffers = [
-            (torch.zeros(half, device="cuda", dtype=torch.uint8), torch.empty(half, device="cuda", dtype=torch.uint8))
-            for _ in range(self.sets)
-        ]
-
-        def call(i):
-            buffers[i][1].copy_(buffers[i][0])
-
-        self.graphs["copy"] = self.clock.capture(call, self.sets, self.calls)
-
-    def add_peers(self, wanted):
-        functions, missing = contenders.peers(self.torch, wanted, self.operation.name)
-        for name, function in functions.items():
-            self.add(name, lambda i, function=function: function(**self.inputs[i]))
-        return missing
-
-    def add_ours(self, driver, tuned):
-        from driver import Function
-
-        name = "ridge pdl" if tuned.programmatic else "ridge"
-        if name in self.graphs:
-            return
-        try:
-            function = Function(driver, tuned)
-        except Exception as error:  # noqa: BLE001
-            self.left_out[name] = str(error)
-            return
-        # 0xff bytes are not-a-number in every format, so that what is not written is seen.
-        outputs = [empty_outputs(self.torch, self.operation, self.rows, self.cols, 0xFF) for _ in range(self.sets)]
-        launches = [
-            function.bind({**tuned.axes, "eps": EPS, **self.inputs[i], **outputs[i]})
-            for i in range(self.sets)
-        ]
-        self.add(name, lambda i: launches[i](self.torch.cuda.current_stream().cuda_stream), outputs)
-        self.chosen[name] = tuned
-
-    def run(self, rounds):
-        """Samples of all; ours are checked on every set again."""
-        samples = protocol.interleaved(self.clock, self.graphs, rounds)
-        self.torch.cuda.synchronize()
-        for name in table.OURS:
-            if name not in self.graphs:
-                continue
-            outputs = self.graphs[name].outputs
-            worst = max(self.error(outputs[i], i) for i in range(self.sets))
-            self.errors[name] = max(self.errors[name], worst)
-            if worst > 1.0:
-                self.left_out[name] = f"wrong after timing: an error of {worst:.3g} times what is allowed"
-                del samples[name]
-        return samples
-
-    def result(self, samples):
-        return {
-            "operation": self.operation.name,
-            "rows": self.rows,
-            "cols": self.cols,
-            "bytes": self.bytes,
-            "sets": self.sets,
-            "calls": self.calls,
-            "samples": samples,
-            "worst_error": self.errors,
-            "left_out": self.left_out,
-            "candidates": {name: tuned.label() for name, tuned in self.chosen.items()},
-            "nearest": {name: not tuned.exact for name, tuned in self.chosen.items()},
-        }
+def cell(text, made):
+    """`OPERATION:AxB…`, the operation also by its kernel's name."""
+    name, _, rest = text.partition(":")
+    names = {operation.kernel: operation.name for operation in OPERATIONS.values()}
+    operation = OPERATIONS.get(names.get(name, name))
+    if operation is None:
+        made.error(f"`{name}` is no operation: {', '.join(sorted(OPERATIONS))}")
+    found = shape(rest, made)
+    if len(found) != len(operation.dims):
+        made.error(f"`{text}`: `{operation.name}` has the axes {', '.join(operation.dims)}")
+    return operation.name, found
 
 
-def about(torch, options):
-    versions = {}
-    for package in ("liger-kernel", "quack-kernels", "triton"):
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    driver = pathlib.Path("/proc/driver/nvidia/version")
-    words = driver.read_text().split() if driver.is_file() else []
-    numbers = [word for word in words if word[:1].isdigit() and "." in word]
-    return {
+def choices(ours, operation, dims):
+    """Our candidates for a shape, of all campaigns: the shape's own before its neighbour's."""
+    axes = operation.named(dims)
+    found = [choice for campaign in ours for choice in campaign.choices(operation.kernel, axes, operation.types)]
+    return sorted(found, key=lambda choice: (not choice.exact, choice.tuned_ns))
+
+
+def work(options, ours):
+    """The cells to run: `(operation, shape)`."""
+    for name in [] if options.cell else options.operation or OPERATIONS:
+        operation = OPERATIONS[name]
+        given = [one for one in options.shape if len(one) == len(operation.dims)]
+        for dims in given if options.shape else operation.shapes:
+            if not options.only_tuned or choices(ours, operation, dims):
+                yield name, dims
+    yield from options.cell
+
+
+def load(options):
+    return [campaigns.Campaign(folder, options.kernels, options.cache) for folder in options.ours]
+
+
+def serve(options):
+    """The child: owns the GPU."""
+    import torch
+
+    import worker
+
+    ours = load(options)
+    return worker.serve(torch, options, lambda operation, dims: choices(ours, operation, dims), sys.stdin)
+
+
+def started(options, only):
+    """The result so far: of the run before where it is resumed."""
+    path = pathlib.Path(f"{options.out}.json")
+    if options.resume and path.is_file():
+        result = json.loads(path.read_text())
+        if result.get("schema") == SCHEMA:
+            return result
+    about = {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "device": torch.cuda.get_device_name(0),
-        "driver": numbers[0] if numbers else "?",
-        "cuda": torch.version.cuda,
-        "torch": torch.__version__,
-        "versions": versions,
         "rounds": options.rounds,
         "seed": options.seed,
         "campaigns": [pathlib.Path(folder).name for folder in options.ours],
     }
+    return {"schema": SCHEMA, "about": about, "contenders": list(only), "missing": {}, "cells": []}
 
 
-def work(options, ours):
-    """The cells to run: `(operation, rows, cols, our candidates)`."""
-    for name in options.operation or OPERATIONS:
-        operation = OPERATIONS[name]
-        for rows, cols in options.shape or operation.shapes:
-            axes, types = operation.axes(rows, cols), {"T": "bf16"}
-            tuned = [choice for campaign in ours for choice in campaign.choices(operation.kernel, axes, types)]
-            # Several campaigns may know a kernel: the shape's own before its neighbour's.
-            tuned.sort(key=lambda choice: (not choice.exact, choice.tuned_ns))
-            if tuned or not options.only_tuned:
-                yield operation, rows, cols, tuned
-
-
-def main(arguments):
-    options = parse(arguments)
-    if options.self_test:
-        import self_test
-
-        return self_test.run()
-    if options.merge:
-        return merge(options)
+def compare(options, arguments):
+    """The parent: runs every cell and writes the table after each. 1 if somebody broke a cell."""
+    begun, only = time.monotonic(), [name for name in EVERYBODY if name in (options.only or EVERYBODY)]
+    cells = list(work(options, load(options)))
+    result = started(options, only)
+    done = {(one["operation"], tuple(one["shape"])) for one in result["cells"] if "failed" not in one}
+    result["cells"] = [one for one in result["cells"] if "failed" not in one]
+    command = supervisor.command_of([*arguments, "--seed", str(options.seed)])
+    children = supervisor.Supervisor(command, options.check_each, options.fresh, options.silence)
     try:
-        import torch
-    except ImportError:
-        print("torch is missing: it makes the data and is one of the peers", file=sys.stderr)
-        return 2
-    if not torch.cuda.is_available():
-        print("torch finds no GPU", file=sys.stderr)
-        return 2
-    from driver import Driver
-
-    if options.seed is None:
-        options.seed = datetime.datetime.now().microsecond
-    try:
-        ours = [campaigns.Campaign(folder, options.kernels, options.cache) for folder in options.ours]
-    except (campaigns.CampaignError, OSError, KeyError, ValueError) as error:
-        print(f"--ours: {error}", file=sys.stderr)
-        return 2
-    wanted = options.peer or list(contenders.WANTED)
-    result = {
-        "schema": 1,
-        "about": about(torch, options),
-        "contenders": ["copy", *wanted, *table.OURS],
-        "missing": {},
-        "cells": [],
-    }
-    torch.zeros(1, device="cuda")
-    clock, driver = protocol.Clock(torch), Driver()
-    with torch.no_grad():
-        for operation, rows, cols, tuned in work(options, ours):
-            cell = Cell(torch, clock, operation, rows, cols, options.seed)
-            cell.add_copy()
-            result["missing"].update(cell.add_peers(wanted))
-            for choice in tuned:
-                cell.add_ours(driver, choice)
-            result["cells"].append(cell.result(cell.run(options.rounds)))
-            print(table.line(result["cells"][-1]), file=sys.stderr, flush=True)
+        for name, dims in cells:
+            if (name, dims) in done:
+                continue
+            if options.seconds and time.monotonic() - begun > options.seconds:
+                print("--seconds are over: --resume goes on", file=sys.stderr)
+                break
+            answer = children.cell(name, dims, only)
+            result["about"].update(children.facts or {})
+            result["missing"].update(answer["missing"])
+            result["cells"].append(answer["cell"])
+            print(table.line(answer["cell"]), file=sys.stderr, flush=True)
             # What is there is written after every cell: a run that is cut off keeps its table.
             write(options.out, result)
-            del cell
-            gc.collect()
-            torch.cuda.empty_cache()
+    finally:
+        children.close()
     for name, reason in result["missing"].items():
         print(f"not there: {name}: {reason}", file=sys.stderr)
-    return 0
+    return int(any("failed" in one for one in result["cells"]))
 
 
 def merge(options):
     """Writes one result of several: cells in the order given, of one device."""
     try:
         results = [json.loads(pathlib.Path(path).read_text()) for path in options.merge]
+        if any(result.get("schema") != SCHEMA for result in results):
+            raise ValueError(f"a result whose schema is not {SCHEMA}")
         devices = {result["about"]["device"] for result in results}
         if len(devices) != 1:
             raise ValueError(f"results of several devices: {', '.join(sorted(devices))}")
@@ -267,6 +185,28 @@ def merge(options):
 def write(prefix, result):
     pathlib.Path(f"{prefix}.json").write_text(json.dumps(result, indent=1) + "\n")
     pathlib.Path(f"{prefix}.md").write_text(table.markdown(result))
+
+
+def main(arguments):
+    options = parse(arguments)
+    if options.self_test:
+        import self_test
+
+        return self_test.run()
+    if options.merge:
+        return merge(options)
+    if options.worker:
+        return serve(options)
+    if options.seed is None:
+        options.seed = datetime.datetime.now().microsecond
+    try:
+        return compare(options, arguments)
+    except (campaigns.CampaignError, OSError, KeyError, ValueError) as error:
+        print(f"--ours: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    except supervisor.Lost as error:
+        print(f"no process could use the GPU: {error.reason}, at “{error.step}”", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@ buffer; the time between two events around the replay, over K. It holds the fixe
 
 *alone*: a graph of eight pairs of (foreign read, call), less the same graph without the calls, over eight: what
 one cold call costs after somebody else's kernel.
+
+A graph knows addresses, not tensors. Whatever it reads and writes has to live as long as the graph does, and
+torch hands the memory of a tensor that is gone to the next one, or back to the driver before a capture begins:
+then a replay reads and writes other people's data, or ends in an illegal memory access. So `Graphs` holds all
+of it: the call that was captured, with everything that it refers to, and every output.
 """
 
 import dataclasses
@@ -32,58 +37,73 @@ def n_calls(sets):
 
 @dataclasses.dataclass
 class Graphs:
-    """A contender's captured graphs, and the outputs that the chain leaves behind."""
+    """A contender's captured graphs, and all that they point at."""
 
-    chain: object
-    alone: object
-    calls: int
-    outputs: list
+    call: object  # keeps alive what the captured calls refer to
+    chain: object = None
+    alone: object = None
+    calls: int = 0
+    outputs: list = dataclasses.field(default_factory=list)  # of each set, as the chain leaves them
+    alone_outputs: list = dataclasses.field(default_factory=list)
+
+
+class CaptureError(Exception):
+    """A capture that broke off; torch's allocator may not have recovered from it."""
 
 
 class Clock:
     """Captures and times on one device."""
 
-    def __init__(self, torch):
-        self.torch = torch
+    def __init__(self, torch, device="cuda"):
+        self.torch, self.device = torch, device
         self.l2_bytes = torch.cuda.get_device_properties(0).L2_cache_size
-        self.flush = torch.ones(FLUSH_BYTES // 4, device="cuda", dtype=torch.float32)
-        self.foreign = torch.ones(ALONE_FLUSH_BYTES // 4, device="cuda", dtype=torch.float32)
+        self.flush = torch.ones(FLUSH_BYTES // 4, device=device, dtype=torch.float32)
+        self.foreign = torch.ones(ALONE_FLUSH_BYTES // 4, device=device, dtype=torch.float32)
         self.alone_base = None
 
-    def capture(self, call, sets, calls):
-        """Graphs of `call(i)`, which answers the outputs of set i, or None where it owns them."""
+    def warm(self, call, sets):
+        """Compilation, autotuning and caches of every set happen here, beside the stream of captures."""
         torch = self.torch
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            # Compilation, autotuning and caches of every set happen here.
             for _ in range(2):
                 for i in range(sets):
                     call(i)
         torch.cuda.current_stream().wait_stream(stream)
         torch.cuda.synchronize()
+
+    def _record(self, calls, sets, call, between=None):
+        """A graph of `calls` calls, and what those of each set answered last."""
+        torch = self.torch
         # Outputs that a call allocates live until their set comes round again, so that they rotate too.
         outputs = [None] * sets
-        chain = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(chain):
-            for i in range(calls):
-                outputs[i % sets] = call(i % sets)
-        alone_outputs = [None] * sets
-        alone = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(alone):
-            for i in range(ALONE_CALLS):
-                self.foreign.sum()
-                alone_outputs[i % sets] = call(i % sets)
-        return Graphs(chain=chain, alone=alone, calls=calls, outputs=outputs)
+        graph = torch.cuda.CUDAGraph()
+        # Nothing may be under way in what the capture is about to give back to the driver.
+        torch.cuda.synchronize()
+        try:
+            with torch.cuda.graph(graph):
+                for i in range(calls):
+                    if between is not None:
+                        between()
+                    outputs[i % sets] = call(i % sets)
+        except Exception as error:
+            raise CaptureError(f"{type(error).__name__}: {error}") from error
+        torch.cuda.synchronize()
+        return graph, outputs
+
+    def capture(self, call, sets, calls):
+        """Graphs of `call(i)`, which answers the outputs of set i."""
+        made = Graphs(call=call, calls=calls)
+        made.chain, made.outputs = self._record(calls, sets, call)
+        made.alone, made.alone_outputs = self._record(ALONE_CALLS, sets, call, self.foreign.sum)
+        return made
 
     def base(self):
         """The graph of the foreign reads alone."""
         if self.alone_base is None:
-            self.alone_base = self.torch.cuda.CUDAGraph()
             self.foreign.sum()
-            with self.torch.cuda.graph(self.alone_base):
-                for _ in range(ALONE_CALLS):
-                    self.foreign.sum()
+            self.alone_base, _ = self._record(ALONE_CALLS, 1, lambda i: None, self.foreign.sum)
         return self.alone_base
 
     def draw(self, graph, flushed=True):
@@ -101,20 +121,23 @@ class Clock:
         return [start.elapsed_time(end) * 1e3 for start, end in events][1:]
 
 
-def interleaved(clock, graphs, rounds):
+def interleaved(clock, graphs, rounds, at=lambda step: None):
     """Samples of every contender in us a call: `{name: {"chain": [...], "alone": [...]}}`, a median a round.
 
-    Each round times everybody once; who begins rotates.
+    Each round times everybody once; who begins rotates. `at` hears what comes next.
     """
     names = list(graphs)
     samples = {name: {"chain": [], "alone": []} for name in names}
     for turn in range(rounds):
-        shift = turn % len(names)
+        shift = turn % max(1, len(names))
         base = statistics.median(clock.draw(clock.base(), flushed=False))
         for name in names[shift:] + names[:shift]:
             graph = graphs[name]
+            at(f"{name}: timing the chain, round {turn}")
             chain = statistics.median(clock.draw(graph.chain)) / graph.calls
+            at(f"{name}: timing it alone, round {turn}")
             alone = (statistics.median(clock.draw(graph.alone, flushed=False)) - base) / ALONE_CALLS
             samples[name]["chain"].append(chain)
             samples[name]["alone"].append(alone)
+    at("after timing")
     return samples

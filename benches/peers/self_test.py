@@ -1,15 +1,18 @@
-"""Tries what needs no GPU: arguments, expressions, campaigns' folders, and the table from made-up times."""
+"""Tries what needs no GPU: arguments, expressions, campaigns' folders, children that fail, and the table from
+made-up times; with torch also what `self_test_torch` has."""
 
 import contextlib
 import io
 import json
 import pathlib
+import sys
 import tempfile
 
 import campaigns
 import protocol
+import supervisor
 import table
-from cases import OPERATIONS
+from operations import OPERATIONS
 
 SPEC = """
 schema = 1
@@ -121,7 +124,7 @@ def _check_table():
         "missing": {"quack": "ImportError: no"},
         "cells": [
             {
-                "operation": "rmsnorm", "rows": 1, "cols": 2, "samples": cell, "left_out": {"liger": "wrong"},
+                "operation": "rmsnorm", "shape": [1, 2], "samples": cell, "left_out": {"liger": "wrong"},
                 "nearest": {"ridge": place == 1},
             }
             for place, cell in enumerate(cells)
@@ -136,9 +139,12 @@ def _check_table():
     widths = {row.count("|") for row in text.splitlines() if row.startswith("|")}
     assert len(widths) == 1, widths
     assert "torch 5.00" in table.line(result["cells"][1])
-    other = {**result, "cells": [{**result["cells"][0], "rows": 9}], "contenders": ["copy", "liger"]}
+    failed = {**result["cells"][0], "shape": [7, 2], "samples": {}, "failed": "it broke", "notes": ["it broke"]}
+    other = {**result, "cells": [{**result["cells"][0], "shape": [9, 2]}, failed], "contenders": ["copy", "liger"]}
     whole = table.merged([result, other])
-    assert [cell["rows"] for cell in whole["cells"]] == [1, 9], whole
+    assert [cell["shape"][0] for cell in whole["cells"]] == [1, 9, 7], whole
+    assert "rmsnorm (7, 2) was tried again after: it broke" in table.markdown(whole)
+    assert table.line(failed).endswith("failed: it broke")
     assert "rmsnorm (9, 2)" in table.markdown(whole) and whole["contenders"].count("copy") == 1
 
 
@@ -147,16 +153,87 @@ def _check_arguments():
 
     options = peers.parse(["--shape", "4096x128", "--operation", "softmax"])
     assert options.shape == [(4096, 128)]
-    for wrong in (["--shape", "4096"], ["--rounds", "0"], ["--operation", "none"]):
+    one = peers.parse(["--cell", "qk-norm-rope:64x32x8x128", "--only", "ridge pdl", "--check-each"])
+    assert list(peers.work(one, [])) == [("qk_norm_rope", (64, 32, 8, 128))] and one.check_each
+    wrong = (
+        ["--shape", "4096"], ["--rounds", "0"], ["--operation", "none"], ["--cell", "softmax:4096"], ["--cell", "none:1x1"],
+        ["--cell", "softmax"], ["--only", "nobody"],
+    )
+    for arguments in wrong:
+        arguments = [*arguments, "--operation", "softmax"] if arguments[0] == "--shape" else arguments
         with contextlib.redirect_stderr(io.StringIO()):
             try:
-                peers.parse(wrong)
+                peers.parse(arguments)
             except SystemExit as stop:
                 assert stop.code == 2
             else:
-                raise AssertionError(f"{wrong} was accepted")
+                raise AssertionError(f"{arguments} was accepted")
     assert len(list(peers.work(peers.parse([]), []))) == sum(len(one.shapes) for one in OPERATIONS.values())
     assert list(peers.work(peers.parse(["--only-tuned"]), [])) == []
+
+
+# A worker without a GPU: `bad` breaks the device some steps later, unless every step is waited for; `mute` hangs.
+WORKER = """
+import json, os, sys, time
+def send(**answer):
+    print(json.dumps(answer), flush=True)
+send(ready={"device": "rehearsal", "process": os.getpid()})
+for line in sys.stdin:
+    job = json.loads(line)
+    for who in job["only"]:
+        if who in job["exclude"]:
+            continue
+        send(step=f"{who}: capturing")
+        if who == "mute":
+            time.sleep(60)
+        if who == "bad" and job["check_each"]:
+            send(failed="an illegal access", step="bad: capturing")
+            os._exit(3)
+        if who == "dies":
+            os._exit(9)
+    if "bad" in job["only"] and "bad" not in job["exclude"]:
+        send(failed="an illegal access", step="good: timing")
+        os._exit(3)
+    cell = {"operation": job["operation"], "shape": job["shape"], "samples": {}, "left_out": {}}
+    send(cell=cell, missing={}, tainted="taints" in job["only"])
+"""
+
+
+def _check_supervisor():
+    supervisor.FAREWELL_SECONDS = 1
+    children = supervisor.Supervisor([sys.executable, "-c", WORKER], silence=2)
+    with contextlib.redirect_stderr(io.StringIO()):
+        fine = children.cell("rmsnorm", (4, 8), ["copy", "good"])["cell"]
+        assert fine["notes"] == [] and fine["shape"] == [4, 8], fine
+        first = children.facts["process"]
+        found = children.cell("rmsnorm", (4, 8), ["bad", "good"])["cell"]
+        assert found["left_out"] == {"bad": "an illegal access, at “bad: capturing”"}, found
+        assert [note.split("“")[1] for note in found["notes"]] == ["good: timing”", "bad: capturing”"], found
+        assert children.facts["process"] != first
+        both = children.cell("rmsnorm", (4, 8), ["dies", "good", "mute"])["cell"]
+        assert set(both["left_out"]) == {"dies", "mute"} and "silent for 2 s" in both["left_out"]["mute"], both
+        second = children.facts["process"]
+        children.cell("rmsnorm", (4, 8), ["taints"])
+        children.cell("rmsnorm", (4, 8), ["good"])
+        assert children.facts["process"] != second
+        children.close()
+        try:
+            supervisor.Supervisor([sys.executable, "-c", "pass"]).cell("rmsnorm", (4, 8), ["good"])
+        except supervisor.Lost as lost:
+            assert "status 0" in lost.reason, lost
+        else:
+            raise AssertionError("a worker that never began went unnoticed")
+
+
+def _check_torch():
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        return "without torch: formulas, lifetimes and whole cells were not tried"
+    import self_test_torch
+
+    self_test_torch.run(pathlib.Path(__file__).resolve().parents[2] / "kernels")
+    return "with torch"
 
 
 def run():
@@ -172,5 +249,6 @@ def run():
     _check_campaigns()
     _check_table()
     _check_arguments()
-    print("self-test passed")
+    _check_supervisor()
+    print("self-test passed,", _check_torch())
     return 0

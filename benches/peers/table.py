@@ -51,26 +51,28 @@ def markdown(result):
     about = result["about"]
     names = [name for name in result["contenders"] if name not in ("copy", *OURS)]
     lines = [
-        f"# Peers on one {about['device']}, {about['date']}",
+        f"# Peers on one {about.get('device', '?')}, {about['date']}",
         "",
-        f"Driver {about['driver']}, CUDA {about['cuda']}, torch {about['torch']}"
-        + "".join(f", {name} {version}" for name, version in sorted(about["versions"].items()))
+        f"Driver {about.get('driver', '?')}, CUDA {about.get('cuda', '?')}, torch {about.get('torch', '?')}"
+        + "".join(f", {name} {version}" for name, version in sorted(about.get("versions", {}).items()))
         + f"; {about['rounds']} interleaved rounds, medians, µs. *chain*: a graph of calls over rotating sets of five",
         "L2s, after a foreign read before each replay. *alone*: one cold call after a foreign kernel. × is the best",
         "peer's time over ours, without and with programmatic dependent launch (PDL), which gains only where the kernel",
         "before triggers early. `~`: a candidate tuned for the nearest shape.",
         "",
-        "| operation (rows, columns) | copy | " + " | ".join(names) + " | ridge | ridge PDL | × | × PDL | % of copy | alone: best peer → ridge |",
+        "| operation (shape) | copy | " + " | ".join(names) + " | ridge | ridge PDL | × | × PDL | % of copy | alone: best peer → ridge |",
         "|" + "---|" + "--:|" * (len(names) + 7),
     ]
     for cell in result["cells"]:
         samples = cell["samples"]
+        if "failed" in cell:
+            continue
         copy = median(samples, "copy")
         ours = [time for time in (median(samples, name) for name in OURS) if time is not None]
         share = f"{100 * copy / min(ours):.0f}" if copy and ours else "–"
         marks = {name: "~" if cell["nearest"].get(name) else "" for name in OURS}
         row = [
-            f"{cell['operation']} ({cell['rows']}, {cell['cols']})",
+            title(cell),
             _number(copy),
             *(_number(median(samples, name)) for name in names),
             *(marks[name] + _number(median(samples, name)) for name in OURS),
@@ -90,7 +92,7 @@ def merged(results):
     for result in results:
         whole["contenders"] += [name for name in result["contenders"] if name not in whole["contenders"]]
         whole["missing"].update(result["missing"])
-        cells.update({(cell["operation"], cell["rows"], cell["cols"]): cell for cell in result["cells"]})
+        cells.update({title(cell): cell for cell in result["cells"]})
     dates = sorted({result["about"]["date"] for result in results})
     whole["about"]["date"] = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     return {**whole, "cells": list(cells.values())}
@@ -114,10 +116,17 @@ def _summary(result):
         lines.append(f"- alone: {geometric_mean(alone):.3f} × on the geometric mean of {len(alone)} cells.")
     for cell in result["cells"]:
         for name, reason in sorted(cell["left_out"].items()):
-            lines.append(f"- left out of {cell['operation']} ({cell['rows']}, {cell['cols']}): {name}, {reason}")
+            lines.append(f"- left out of {title(cell)}: {name}, {reason}")
+        for note in cell.get("notes", []):
+            lines.append(f"- {title(cell)} was tried again after: {note}")
     for name, reason in sorted(result["missing"].items()):
         lines.append(f"- not there: {name}, {reason}")
     return lines
+
+
+def title(cell):
+    """The operation and its shape."""
+    return f"{cell['operation']} ({', '.join(map(str, cell['shape']))})"
 
 
 def line(cell):
@@ -125,4 +134,5 @@ def line(cell):
     samples = cell["samples"]
     parts = [f"{name} {median(samples, name):.2f}" for name in samples if median(samples, name) is not None]
     parts += [f"left out: {name} ({reason})" for name, reason in cell["left_out"].items()]
-    return f"{cell['operation']:12} ({cell['rows']}, {cell['cols']}): " + ", ".join(parts)
+    parts += [f"failed: {cell['failed']}"] if "failed" in cell else []
+    return f"{title(cell)}: " + ", ".join(parts)
