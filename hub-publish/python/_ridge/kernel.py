@@ -1,0 +1,186 @@
+"""The kernel of a variant with artifacts: what a call does, from the arguments to the launch."""
+
+import importlib
+import warnings
+from dataclasses import replace
+
+import torch
+
+from . import manifest as manifests
+from . import platform as platforms
+from .launchers import Launchers
+from .operators import register
+from .signature import Signature
+from .source import call_source, define
+from .tensors import copy_outputs, run_reference
+
+# Launchers kept; a program with more shapes than this makes them anew.
+_LAUNCHERS_LIMIT = 4096
+
+
+class FallbackWarning(UserWarning):
+    """A call ran in torch because no compiled kernel fits it."""
+
+
+class CudaKernel:
+    """One kernel: `call`, `operator` and `why`."""
+
+    def __init__(self, folder, package, platform=None, driver=None):
+        """folder: the variant's; package: its name in `sys.modules`; the rest is for tests."""
+        self.manifest = manifests.read(folder)
+        self.signature = Signature(self.manifest, torch)
+        self._package = package
+        self._platform = platform or platforms.TorchCuda()
+        self._launchers = Launchers(
+            self.manifest, self.signature, folder, package, self._platform, driver
+        )
+        self._known = {}
+        self._warned = set()
+        self._tensors = [
+            place for place, value in enumerate(self.manifest.inputs) if value.shape is not None
+        ]
+        self.operator = register(self, folder)
+        names = {
+            "__name__": package,
+            "Tensor": torch.Tensor,
+            "Parameter": torch.nn.Parameter,
+            "grad_enabled": torch.is_grad_enabled,
+            "dispatch_modes": platforms.dispatch_modes,
+            "function_modes": platforms.function_modes,
+            "interpreter": platforms.interpreter,
+            "is_tracing": platforms.is_tracing,
+            "find": self._known.get,
+            "general": self._general,
+        }
+        self.call = define(call_source(self.manifest.inputs), "call", names)
+
+    def run(self, arguments, out=None):
+        """A call on tensors that are there: checks, chooses, copies where it must, launches.
+
+        Raises TypeError and ValueError for arguments that do not fit the signature, RuntimeError
+        for inputs that record gradients, DriverError where the driver refuses the launch.
+        """
+        binding = self.signature.bind(arguments)
+        self.refuse_gradients(arguments)
+        self._check_devices(arguments)
+        launch, choice = self._launcher(arguments, binding)
+        if launch is None:
+            result = self._without_launch(choice, arguments, binding)
+            return result if out is None else copy_outputs(result, out)
+        ready = tuple(
+            self.signature.scalar(value, argument) if value.shape is None else self._ready(argument)
+            for value, argument in zip(self.manifest.inputs, arguments)
+        )
+        tensors = [ready[place] for place in self._tensors]
+        fits = out is not None and launch.fit(out, tensors) is not None
+        with self._platform.guard(tensors[0].get_device()):
+            result = launch(*ready, out if fits else None)
+            return result if out is None or fits else copy_outputs(result, out)
+
+    def fake(self, arguments):
+        """The outputs of a call, without data."""
+        return self._outputs(arguments, self.signature.bind(arguments))
+
+    def why(self, arguments, device=None):
+        """The Choice of a call. device: `(name, (major, minor))` of another GPU, or None."""
+        binding = self.signature.bind(arguments)
+        if device is not None:
+            choice = self._launchers.choose(binding, device)
+        else:
+            self._check_devices(arguments)
+            choice, _ = self._launchers.resolve(binding, arguments[self._tensors[0]])
+        copies = []
+        for place in self._tensors if choice.entry is not None else ():
+            tensor, name = arguments[place], self.manifest.inputs[place].name
+            mask = self._launchers.mask
+            if not tensor.is_contiguous():
+                copies.append(f"`{name}` is copied: it is not contiguous")
+            elif self._platform.is_gpu(tensor.device) and tensor.data_ptr() & mask:
+                copies.append(f"`{name}` is copied: its address is no multiple of {mask + 1}")
+        return replace(choice, copies=tuple(copies))
+
+    def refuse_gradients(self, arguments):
+        """Raises RuntimeError where an input records gradients: there is no backward."""
+        if not torch.is_grad_enabled():
+            return
+        for place in self._tensors:
+            if arguments[place].requires_grad:
+                name = self.manifest.inputs[place].name
+                torch_version = self.manifest.reference is not None
+                other = ", or call `reference.run`, which is differentiable torch"
+                raise RuntimeError(
+                    f"{self.manifest.function}: `{name}` requires gradients and this kernel has "
+                    "no backward; call it under torch.no_grad() or torch.inference_mode(), pass "
+                    f"`{name}.detach()`{other if torch_version else ''}"
+                )
+
+    def _general(self, arguments, out):
+        """A call that `call` does not know: of an unusual kind, or the first with its shapes."""
+        plain = all(
+            platforms.is_plain(arguments[place]) or not isinstance(arguments[place], torch.Tensor)
+            for place in self._tensors
+        )
+        if plain and not platforms.is_watched():
+            return self.run(arguments, out)
+        result = self.operator(*arguments)
+        return result if out is None else copy_outputs(result, out)
+
+    def _launcher(self, arguments, binding):
+        """The launcher for these shapes and None; or None and the Choice of a call without one."""
+        key = []
+        for place in self._tensors:
+            tensor = arguments[place]
+            key += [tensor.shape, tensor.dtype, tensor.get_device()]
+        key = tuple(key)
+        launch = self._known.get(key)
+        if launch is not None:
+            return launch, None
+        first = arguments[self._tensors[0]]
+        choice, function = self._launchers.resolve(binding, first)
+        if choice.entry is None:
+            return None, choice
+        launch = self._launchers.make(choice, function, binding, first, self.run)
+        if len(self._known) >= _LAUNCHERS_LIMIT:
+            self._known.clear()
+        self._known[key] = launch
+        return launch, choice
+
+    def _without_launch(self, choice, arguments, binding):
+        if choice.rule == "empty":
+            return self._outputs(arguments, binding)
+        if self.manifest.reference is None:
+            raise RuntimeError(
+                f"{self.manifest.function}: {choice.reason}, and it has no version in torch"
+            )
+        if choice.reason not in self._warned:
+            self._warned.add(choice.reason)
+            message = f"{self.manifest.function} runs in torch: {choice.reason}"
+            warnings.warn(message, FallbackWarning, stacklevel=2)
+        module = importlib.import_module(f"{self._package}.reference")
+        return run_reference(module.run, self.manifest, self.signature, arguments, binding)
+
+    def _outputs(self, arguments, binding):
+        like = arguments[self._tensors[0]]
+        outputs = tuple(
+            like.new_empty(
+                self.signature.output_shape(value, binding),
+                dtype=self.signature.dtype(value.dtype, binding.types),
+            )
+            for value in self.manifest.outputs
+        )
+        return outputs if len(outputs) > 1 else outputs[0]
+
+    def _ready(self, tensor):
+        """The tensor as kernels read it: contiguous and aligned."""
+        tensor = tensor.contiguous()
+        return tensor.clone() if tensor.data_ptr() & self._launchers.mask else tensor
+
+    def _check_devices(self, arguments):
+        first = self._tensors[0]
+        for place in self._tensors[1:]:
+            if arguments[place].device != arguments[first].device:
+                raise ValueError(
+                    f"{self.manifest.function}: `{self.manifest.inputs[place].name}` must be on "
+                    f"{arguments[first].device} as `{self.manifest.inputs[first].name}` is, "
+                    f"got {arguments[place].device}"
+                )

@@ -1,0 +1,207 @@
+"""From the shapes of a call to the function that launches an entry for them."""
+
+import threading
+
+import torch
+
+from .choice import Choice, Device, candidates, configure
+from .driver import CONTEXT_STATUSES, Driver, DriverError, Functions, Slot
+from .source import define, launcher_source
+
+
+class Launchers:
+    """Chooses entries for one kernel, and makes launchers."""
+
+    def __init__(self, manifest, signature, folder, package, platform, driver):
+        """driver: a Driver, or None for the system's, loaded when it is first needed."""
+        self._manifest = manifest
+        self._signature = signature
+        self._folder = folder
+        self._package = package
+        self._platform = platform
+        self._driver = driver
+        self._lock = threading.Lock()
+        self._functions = {}
+        self._makers = {}
+        # Every entry's alignment at once: allocations of torch have far more.
+        self.mask = max([16, *(entry.alignment_bytes for entry in manifest.entries)]) - 1
+
+    def resolve(self, binding, tensor):
+        """The Choice for tensors where `tensor` is, and the function to launch or None."""
+        extents = binding.extents
+        shapes = [[extents[axis] for axis in value.shape] for value in self._manifest.outputs]
+        if all(0 in shape for shape in shapes):
+            return Choice("empty", reason="no output has an element"), None
+        if not self._platform.is_gpu(tensor.device):
+            return Choice("reference", reason=f"the inputs are on {tensor.device}"), None
+        if 0 in extents.values():
+            return Choice("reference", reason="an input has no element"), None
+        try:
+            functions = self._functions_of(tensor.get_device())
+        except DriverError as error:
+            return Choice("reference", reason=str(error)), None
+        with self._platform.guard(tensor.get_device()):
+            return self._choose(binding, functions.device, functions)
+
+    def choose(self, binding, device):
+        """The Choice on a GPU that need not be there: `(name, (major, minor))`."""
+        return self._choose(binding, Device(*device), None)[0]
+
+    def make(self, choice, function, binding, tensor, careful):
+        """The launcher of a choice, for tensors where `tensor` is.
+
+        It takes the inputs and `out`, and hands both to `careful` where they are not as kernels
+        need them. Its `fit` says whether it can write into an `out`.
+        """
+        entry, config = choice.entry, choice.config
+        inputs = self._manifest.inputs
+        places = {(value.shape, value.dtype): place for place, value in enumerate(inputs)}
+        like = [places.get((value.shape, value.dtype)) for value in self._manifest.outputs]
+        shapes = [
+            (
+                self._signature.output_shape(value, binding),
+                self._signature.dtype(value.dtype, binding.types),
+            )
+            for value in self._manifest.outputs
+        ]
+        new = [shape for shape, place in zip(shapes, like) if place is None]
+        device = tensor.get_device()
+        fit = _fitter(shapes, device, self.mask)
+        launch = self._maker(entry, like)(
+            device,
+            self.mask,
+            careful,
+            self._retry,
+            fit,
+            [],
+            lambda: Slot(config, entry.artifact.parameters),
+            function,
+            *[_allocator(*shape, tensor.device) for shape in new],
+            *config.integers,
+        )
+        launch.fit = fit
+        return launch
+
+    def _functions_of(self, index):
+        with self._lock:
+            functions = self._functions.get(index)
+            if functions is None:
+                if self._driver is None:
+                    self._driver = Driver()
+                device = self._driver.device(index, self._platform.name(index))
+                functions = Functions(self._driver, self._folder, index, device)
+                self._functions[index] = functions
+            return functions
+
+    def _choose(self, binding, device, functions):
+        passed_over = []
+        for rule, entry in candidates(self._manifest.entries, device, binding):
+            function = None
+            config, reason = configure(entry, device, binding.extents)
+            if config is not None and functions is not None:
+                try:
+                    function = functions.get(entry, config)
+                except DriverError as error:
+                    config, reason = None, str(error)
+            if config is not None:
+                return Choice(rule, entry, config, tuple(passed_over)), function
+            passed_over.append(f"{entry}: {reason}")
+        if passed_over:
+            reason = "no entry can be launched: " + "; ".join(passed_over)
+        else:
+            reason = self._no_entry(binding, device)
+        return Choice("reference", passed_over=tuple(passed_over), reason=reason), None
+
+    def _no_entry(self, binding, device):
+        """Only what an entry is bound to: other extents would make it a reason for each call."""
+        fixed = {axis for entry in self._manifest.entries for axis in entry.fixed_axes}
+        wanted = [f"{name}={dtype}" for name, dtype in binding.types.items()]
+        wanted += [f"{axis}={binding.extents[axis]}" for axis in sorted(fixed)]
+        major, minor = device.capability
+        return f"no entry for {', '.join(wanted)} on {device.name} ({major}.{minor})"
+
+    def _maker(self, entry, like):
+        """The function that makes launchers for entries with these arguments."""
+        arguments = tuple((part.kind, part.name, part.dtype) for part in entry.arguments)
+        shape = (arguments, entry.artifact.parameters)
+        make = self._makers.get(shape)
+        if make is None:
+            text, layout = launcher_source(self._manifest, entry, like)
+            names = {
+                "__name__": self._package,
+                "current_device": self._platform.current_device,
+                "current_stream": self._platform.current_stream,
+                "empty_like": torch.empty_like,
+                "driver_launch": self._driver.launch,
+                "pack": layout.pack_into,
+                "bits": _bits,
+            }
+            make = self._makers[shape] = define(text, "make", names)
+        return make
+
+    def _retry(self, status, slot, function, device):
+        """After a launch that failed: once more where only the thread lacked torch's context.
+
+        Raises DriverError with the driver's words.
+        """
+        if status in CONTEXT_STATUSES:
+            self._driver.bind_primary_context(device)
+            status = self._driver.launch(slot.config, function, slot.parameters, None)
+        if status:
+            raise self._driver.error(f"{self._manifest.function}: cuLaunchKernelEx", status)
+
+
+def _allocator(shape, dtype, device):
+    empty = torch.empty
+
+    def allocate():
+        return empty(shape, dtype=dtype, device=device)
+
+    return allocate
+
+
+def _fitter(shapes, device, mask):
+    """A function from `out` and the input tensors to a tuple of tensors that a kernel can write.
+
+    It returns None where a copy is needed: other strides, no alignment, overlap with an input.
+    What is no tensor of the right shape and dtype is refused on that way.
+    """
+
+    def fit(out, tensors):
+        outputs = out if isinstance(out, (tuple, list)) else (out,)
+        if len(outputs) != len(shapes):
+            return None
+        taken = [_range(tensor) for tensor in tensors]
+        for output, (shape, dtype) in zip(outputs, shapes):
+            if not (
+                isinstance(output, torch.Tensor)
+                and output.shape == shape
+                and output.dtype == dtype
+                and output.get_device() == device
+                and output.is_contiguous()
+                and not output.data_ptr() & mask
+                and not output.requires_grad
+            ):
+                return None
+            start, end = _range(output)
+            if any(start < high and low < end for low, high in taken):
+                return None
+            taken.append((start, end))
+        return outputs
+
+    return fit
+
+
+def _range(tensor):
+    """First and last address of a contiguous tensor, the last exclusive."""
+    start = tensor.data_ptr()
+    return start, start + tensor.numel() * tensor.element_size()
+
+
+def _bits(value, dtype):
+    """The bits of a scalar in a dtype that `struct` lacks."""
+    names = {"bf16": "bfloat16", "f8e4m3": "float8_e4m3fn", "f8e5m2": "float8_e5m2"}
+    tensor = torch.tensor(value, dtype=torch.float32).to(getattr(torch, names[dtype]))
+    if dtype == "bf16":
+        return tensor.view(torch.int16).item() & 0xFFFF
+    return tensor.view(torch.uint8).item()

@@ -1,0 +1,158 @@
+"""Writes the Python functions that a call runs, one statement an argument instead of loops.
+
+A launch costs the host a few microseconds, about what a loop over a signature costs. So the way of
+a call that has been seen before is straight code made for the kernel: `call` finds the launcher of
+the shapes at hand, and the launcher allocates, packs the parameters and launches. Whatever is out
+of the ordinary goes on in `kernel.py`.
+"""
+
+import linecache
+import struct
+
+# Letters of `struct` for scalars, and for those that are packed by their bits.
+_SCALARS = {
+    "f64": "d",
+    "f32": "f",
+    "f16": "e",
+    "i64": "q",
+    "i32": "i",
+    "i16": "h",
+    "i8": "b",
+    "u32": "I",
+    "u8": "B",
+    "bool": "?",
+}
+_BITS = {"bf16": "H", "f8e4m3": "B", "f8e5m2": "B"}
+
+
+def call_source(inputs):
+    """The text of `call(*inputs, out)`: from a public function to a launcher.
+
+    inputs: the manifest's. Free names: `Tensor`, `Parameter`, `grad_enabled`, those of `platform`,
+    `find` (key to launcher or None) and `general`.
+    """
+    names = [f"a{place}" for place in range(len(inputs))]
+    tensors = [name for name, value in zip(names, inputs) if value.shape is not None]
+    tests = [f"(type({name}) is Tensor or type({name}) is Parameter)" for name in tensors]
+    for name, value in zip(names, inputs):
+        if value.shape is None:
+            tests.append(f"type({name}) is {_python_type(value.dtype)}")
+    grads = " or ".join(f"{name}.requires_grad" for name in tensors)
+    tests += [
+        "not dispatch_modes()",
+        "not function_modes()",
+        "interpreter() is None",
+        "not is_tracing()",
+        f"not (grad_enabled() and ({grads}))",
+    ]
+    key = ", ".join(f"{name}.shape, {name}.dtype, {name}.get_device()" for name in tensors)
+    arguments = ", ".join(names)
+    return f"""\
+def call({arguments}, out):
+    if (
+        {_lines(tests, 8, " and ")}
+    ):
+        launch = find(({key}))
+        if launch is not None:
+            return launch({arguments}, out)
+    return general(({arguments},), out)
+"""
+
+
+def launcher_source(manifest, entry, outputs_like):
+    """The text of `make`, which makes the launcher of one set of shapes, and the `struct` it packs.
+
+    entry: its arguments and parameters. outputs_like: for each output the place of an input with
+    the same axes and dtype, or None. Free names: `current_device`, `current_stream`, `empty_like`,
+    `driver_launch`, `pack` and `bits`.
+    """
+    names = {value.name: f"a{place}" for place, value in enumerate(manifest.inputs)}
+    tensors = [names[value.name] for value in manifest.inputs if value.shape is not None]
+    arguments = ", ".join(names.values())
+    outputs = [f"y{place}" for place in range(len(manifest.outputs))]
+    names |= {value.name: name for value, name in zip(manifest.outputs, outputs)}
+    layout, values = _packing(entry, names)
+    made, allocate = [], []
+    for name, like in zip(outputs, outputs_like):
+        if like is None:
+            made.append(f"empty_{name}")
+            allocate.append(f"{name} = empty_{name}()")
+        else:
+            allocate.append(f"{name} = empty_like(a{like})")
+    made += [value for value in values if value.startswith("n")]
+    pointers = [f"p_{name} = {name}.data_ptr()" for name in tensors + outputs]
+    text = f"""\
+def make(device, mask, careful, retry, fit, slots, make_slot, function, {", ".join(made)}):
+    def launch({arguments}, out):
+        if {" and ".join(f"{name}.is_contiguous()" for name in tensors)} and current_device() == device:
+            if out is None:
+                {_lines(allocate, 16)}
+            else:
+                fitting = fit(out, ({", ".join(tensors)},))
+                if fitting is None:
+                    return careful(({arguments},), out)
+                ({", ".join(outputs)},) = fitting
+            {_lines(pointers, 12)}
+            if not ({" | ".join(f"p_{name}" for name in tensors)}) & mask:
+                stream = current_stream(device)
+                try:
+                    slot = slots.pop()
+                except IndexError:
+                    slot = make_slot()
+                if slot.stream != stream:
+                    slot.set_stream(stream)
+                pack(slot.memory, 0, {", ".join(values)})
+                status = driver_launch(slot.config, function, slot.parameters, None)
+                if status:
+                    retry(status, slot, function, device)
+                slots.append(slot)
+                return {", ".join(outputs)}
+        return careful(({arguments},), out)
+
+    return launch
+"""
+    return text, struct.Struct(layout)
+
+
+def define(text, name, values):
+    """Runs the text of a function and returns the function.
+
+    values: its free names. The text is kept for tracebacks.
+    """
+    file_name = f"<{values['__name__']}: {name} {len(linecache.cache)}>"
+    linecache.cache[file_name] = (len(text), None, text.splitlines(True), file_name)
+    exec(compile(text, file_name, "exec"), values)
+    return values[name]
+
+
+def _packing(entry, names):
+    """The layout of an entry's parameters for `struct`, and the expressions of its values."""
+    layout, values, end, integers = "=", [], 0, 0
+    for argument, (offset, size) in zip(entry.arguments, entry.artifact.parameters):
+        layout += f"{offset - end}x" if offset > end else ""
+        end = offset + size
+        if argument.kind == "tensor":
+            layout += "Q"
+            values.append(f"p_{names[argument.name]}")
+        elif argument.kind == "integer":
+            layout += "q" if size == 8 else "i"
+            values.append(f"n{integers}")
+            integers += 1
+        elif argument.dtype in _BITS:
+            layout += _BITS[argument.dtype]
+            values.append(f'bits({names[argument.name]}, "{argument.dtype}")')
+        else:
+            layout += _SCALARS[argument.dtype]
+            values.append(names[argument.name])
+    return layout, values
+
+
+def _lines(lines, indent, joint=""):
+    """Lines one below the other, `joint` before all but the first."""
+    return ("\n" + " " * indent + joint.lstrip()).join(lines)
+
+
+def _python_type(dtype):
+    if dtype == "bool":
+        return "bool"
+    return "float" if dtype.startswith(("f", "bf")) else "int"

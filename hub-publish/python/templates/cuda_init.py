@@ -1,0 +1,45 @@
+"""@kernel@: @description@
+
+Compiled and tuned kernels for NVIDIA GPUs, made by Ridge. A call takes the kernel that was measured
+fastest for its shape and device; `why(...)` says which and by which rule. Where none fits, the
+call runs the same mathematics in torch and warns once.
+"""
+
+from pathlib import Path as _Path
+
+from torch.compiler import is_compiling as _is_compiling
+
+from ._ridge import cuda_kernel as _cuda_kernel
+from ._ridge.tensors import copy_outputs as _copy_outputs
+
+_kernel = _cuda_kernel(_Path(__file__).parent, __name__)
+_call = _kernel.call
+_operator = _kernel.operator
+
+
+def @function@(@parameters@, *, out=None) -> @returns@:
+    """@description@
+
+@documentation@
+    out: tensors to write into instead of new ones.
+
+    No backward: inputs that require gradients are refused while gradients are recorded.
+    """
+    if _is_compiling():
+        result = _operator(@arguments@)
+        return result if out is None else _copy_outputs(result, out)
+    return _call(@arguments@, out)
+
+
+def why(@parameters@, *, device=None):
+    """Which kernel `@function@` would run for these arguments, and by which rule.
+
+    `device` stands for another GPU than that of the tensors: `("NVIDIA H200", (9, 0))`.
+    The answer has `rule`, `entry` and `reason`, and reads as a sentence.
+    """
+    return _kernel.why((@arguments@,), device)
+
+
+@imports@
+
+__all__ = [@exports@]
