@@ -6,5 +6,9 @@
 //!
 //! Start at [`folder::write`].
 
+mod expression;
 pub mod folder;
 pub mod hub;
+mod interface;
+pub mod publication;
+pub mod reference;
