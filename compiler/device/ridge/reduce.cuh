@@ -40,32 +40,54 @@ template <int kThreads> __device__ __forceinline__ void wait_for_row() {
 // Slots of `partials` that a block of kThreads in all needs for kValues values.
 __host__ __device__ constexpr int n_partials(int threads, int values) { return (threads / 32 + 1) * values; }
 
+// Two values over kLanes lanes for little more than the price of one: half of the lanes take each.
+// Lanes whose number has the bit kLanes / 2 return the second value's result, the others the first's.
+template <typename Op, int kLanes> __device__ __forceinline__ float pair_over_lanes(float first, float second) {
+    const bool has_second = (threadIdx.x & (kLanes / 2)) != 0;
+    const float other = __shfl_xor_sync(0xffffffffu, has_second ? first : second, kLanes / 2);
+    return over_lanes<Op, kLanes / 2>(Op::of(has_second ? second : first, other));
+}
+
+// Both values for every lane, from lanes that have one or the other by bit kBit of their number.
+template <int kBit> __device__ __forceinline__ void share_pair(float own, float (&values)[2]) {
+    const float other = __shfl_xor_sync(0xffffffffu, own, kBit);
+    const bool has_second = (threadIdx.x & kBit) != 0;
+    values[0] = has_second ? other : own;
+    values[1] = has_second ? own : other;
+}
+
 // Reduces kValues values at once over the kThreads threads of a row, kThreads a power of two.
 //
 // `partials` has `n_partials` slots in shared memory. It must not be written again before every
 // thread of the row has passed another barrier: kernels that reduce in a loop take turns with two.
 template <typename Op, int kThreads, int kValues>
 __device__ __forceinline__ void over_row(float (&values)[kValues], float* partials) {
-#pragma unroll
-    for (int i = 0; i < kValues; ++i) values[i] = over_lanes<Op, kThreads < 32 ? kThreads : 32>(values[i]);
-    if constexpr (kThreads > 32) {
-        constexpr int kWarps = kThreads / 32;
-        float* mine = partials + threadIdx.y * (kWarps * kValues);
-        if (threadIdx.x % 32 == 0) {
-#pragma unroll
-            for (int i = 0; i < kValues; ++i) mine[i * kWarps + threadIdx.x / 32] = values[i];
+    constexpr int kLanes = kThreads < 32 ? kThreads : 32;
+    constexpr int kWarps = kThreads / 32;
+    float* mine = partials + threadIdx.y * (kWarps * kValues);
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    if constexpr (kValues == 2) {
+        const float own = pair_over_lanes<Op, kLanes>(values[0], values[1]);
+        if constexpr (kThreads <= 32) {
+            share_pair<kLanes / 2>(own, values);
+            return;
         }
-        wait_for_row<kThreads>();
+        if (lane % 16 == 0) mine[lane / 16 * kWarps + warp] = own;
+    } else {
+#pragma unroll
+        for (int i = 0; i < kValues; ++i) values[i] = over_lanes<Op, kLanes>(values[i]);
+        if constexpr (kThreads <= 32) return;
 #pragma unroll
         for (int i = 0; i < kValues; ++i) {
-            if constexpr (kWarps > 4) {
-                values[i] = over_lanes<Op, kWarps>(mine[i * kWarps + threadIdx.x % kWarps]);
-            } else {
-                values[i] = mine[i * kWarps];
-#pragma unroll
-                for (int warp = 1; warp < kWarps; ++warp) values[i] = Op::of(values[i], mine[i * kWarps + warp]);
-            }
+            if (lane == 0) mine[i * kWarps + warp] = values[i];
         }
+    }
+    if constexpr (kThreads > 32) wait_for_row<kThreads>();
+    if constexpr (kThreads > 32 && kValues == 2 && kWarps <= 16) {
+        share_pair<kWarps>(over_lanes<Op, kWarps>(mine[lane % (2 * kWarps)]), values);
+    } else if constexpr (kThreads > 32) {
+#pragma unroll
+        for (int i = 0; i < kValues; ++i) values[i] = over_lanes<Op, kWarps>(mine[i * kWarps + lane % kWarps]);
     }
 }
 template <int kThreads> __device__ __forceinline__ float sum_over_row(float value, float* partials) {
