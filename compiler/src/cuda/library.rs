@@ -19,6 +19,7 @@ macro_rules! device_headers {
 const HEADERS: &[(&str, &str)] = device_headers![
     "access.cuh",
     "async.cuh",
+    "backward.cuh",
     "function.cuh",
     "launch.cuh",
     "number.cuh",
