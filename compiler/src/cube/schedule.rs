@@ -23,6 +23,7 @@ pub(super) const MATH: &str = "math";
 pub(super) const SWEEPS: &str = "sweeps";
 pub(super) const PREFETCH: &str = "prefetch";
 pub(super) const GRID: &str = "grid";
+pub(super) const PDL: &str = "pdl";
 pub(super) const BLOCKS_PER_MULTIPROCESSOR: &str = "blocks_per_multiprocessor";
 
 /// Most elements that a thread handles in straight-line code: more makes the compiler slow and
@@ -58,6 +59,8 @@ pub(super) struct Schedule {
     pub(super) is_approximate: bool,
     pub(super) is_persistent: bool,
     pub(super) blocks_per_multiprocessor: u64,
+    /// Whether the kernel starts before the one before it has ended, and lets the next do so.
+    pub(super) is_programmatic: bool,
     /// Whether real numbers are computed in binary64.
     pub(super) is_double: bool,
 }
@@ -128,6 +131,7 @@ impl Schedule {
             is_approximate: read.is(MATH, "fast", false),
             is_persistent: read.is(GRID, "persistent", false),
             blocks_per_multiprocessor: read.integer(BLOCKS_PER_MULTIPROCESSOR, 1)?,
+            is_programmatic: read.is(PDL, "early", false),
             is_double: is_double(fusion, instance),
         })
     }

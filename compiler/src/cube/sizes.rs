@@ -2,7 +2,7 @@
 
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::expression::{IntegerExpression, Origin};
-use ridge_spec::kernel::{DtypeRef, KernelSpec, Role};
+use ridge_spec::kernel::{DtypeRef, KernelSpec, Role, Workload};
 use ridge_spec::math::{Op, ValueKind};
 
 use super::declared;
@@ -20,11 +20,24 @@ pub(super) struct Typical {
 }
 
 impl Typical {
+    /// Of the longest rows to tune, or of the first workload where none is to be tuned: what is
+    /// legal there is mostly legal for shorter ones.
     pub(super) fn of(spec: &KernelSpec, sizes: &Sizes) -> Result<Self, Diagnostic> {
-        let tuned = spec.workloads.iter().find(|workload| workload.role == Role::Tune);
-        let Some(workload) = tuned.or_else(|| spec.workloads.first()) else {
+        let Some(first) = spec.workloads.first() else {
             return Err(Diagnostic::new("cube.workloads", "there is no workload"));
         };
+        let tuned = spec.workloads.iter().filter(|workload| workload.role == Role::Tune);
+        let longest = tuned
+            .map(|workload| Self::of_workload(spec, sizes, workload))
+            .reduce(|longest, other| Ok(Self::longer(longest?, other?)));
+        longest.unwrap_or_else(|| Self::of_workload(spec, sizes, first))
+    }
+
+    fn of_workload(
+        spec: &KernelSpec,
+        sizes: &Sizes,
+        workload: &Workload,
+    ) -> Result<Self, Diagnostic> {
         let scope = spec.scope(workload)?;
         let value = |text: &str| {
             let origin = Origin::standalone("generated", text);
@@ -37,6 +50,10 @@ impl Typical {
             held_bytes: held?.into_iter().fold(0, i64::saturating_add),
             elements: value(&sizes.whole)?,
         })
+    }
+
+    fn longer(a: Self, b: Self) -> Self {
+        if b.row_bytes > a.row_bytes { b } else { a }
     }
 }
 

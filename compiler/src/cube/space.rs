@@ -9,7 +9,7 @@ use ridge_spec::space::{Candidate, Parameter, SearchSpace};
 use super::declared;
 use super::fusion::Fusion;
 use super::schedule::{
-    BLOCKS_PER_MULTIPROCESSOR, GRID, HOLD, MATH, PREFETCH, ROWS_PER_BLOCK, SWEEPS,
+    BLOCKS_PER_MULTIPROCESSOR, GRID, HOLD, MATH, PDL, PREFETCH, ROWS_PER_BLOCK, SWEEPS,
     THREADS_PER_BLOCK, THREADS_PER_ROW, UNROLL, VECTOR_BYTES,
 };
 use super::sizes::{Sizes, Typical};
@@ -54,6 +54,7 @@ impl Generated {
         } else {
             own.elementwise(fusion, &sizes, &typical);
         }
+        own.texts(PDL, &["off", "early"], "off");
         if uses_approximations(fusion) {
             own.texts(MATH, &["fast", "precise"], "fast");
         }
@@ -281,7 +282,7 @@ impl Generated {
                 block: sizes(&self.block)?,
                 shared_memory_bytes: self.shared_memory_bytes.as_ref().map(parse).transpose()?,
                 cluster: None,
-                programmatic: None,
+                programmatic: Some(parse(&format!("{PDL} != 'off'"))?),
             })
         })();
         match (SearchSpace::new(parameters, constraints, Some(default)), launch) {

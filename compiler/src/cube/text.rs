@@ -129,6 +129,9 @@ impl fmt::Display for Source<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flags = &self.compiled.flags;
         <Dialect as DialectIncludes<Dialect>>::compile_includes(f, flags)?;
+        if self.kernel.schedule.is_programmatic {
+            f.write_str("#include <ridge/launch.cuh>\n")?;
+        }
         f.write_str("\nnamespace ridge {\n")?;
         type_definitions::<Dialect>(f)?;
         // In the order of their names: a set has none of its own.
@@ -142,12 +145,21 @@ impl fmt::Display for Source<'_> {
         f.write_str(NAN_AWARE)?;
         self.signature(f)?;
         f.write_str(" {\n")?;
+        if self.kernel.schedule.is_programmatic {
+            f.write_str("allow_next_kernel();\nwait_for_kernel_before();\n")?;
+        }
         self.prologue(f)?;
         write!(f, "{}\n}}\n\n}}  // namespace ridge\n", self.compiled.body)
     }
 }
 
 impl Source<'_> {
+    /// A load that the compiler knows to be of constant memory it may move before the wait for the
+    /// kernel that writes this memory.
+    fn restrict(&self) -> &'static str {
+        if self.kernel.schedule.is_programmatic { "" } else { "__restrict__ " }
+    }
+
     fn signature(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let schedule = self.kernel.schedule;
         let (threads, blocks) = (schedule.threads(), schedule.blocks_per_multiprocessor);
@@ -156,11 +168,11 @@ impl Source<'_> {
         let mut parameters = Vec::new();
         for input in self.kernel.instance.inputs() {
             let (ty, name) = (element(elem(input.dtype)), tensor_name(&input.name, false));
-            parameters.push(format!("const {ty}* __restrict__ {name}"));
+            parameters.push(format!("const {ty}* {}{name}", self.restrict()));
         }
         for output in self.kernel.instance.outputs() {
             let (ty, name) = (element(elem(output.dtype)), tensor_name(&output.name, true));
-            parameters.push(format!("{ty}* __restrict__ {name}"));
+            parameters.push(format!("{ty}* {}{name}", self.restrict()));
         }
         for axis in self.kernel.dynamic.keys() {
             parameters.push(format!("uint32 {}", axis_name(axis)));
@@ -183,9 +195,10 @@ impl Source<'_> {
             let ty = if view.width > 1 { format!("{elem}_{}", view.width) } else { elem };
             let constant = if view.is_output { "" } else { "const " };
             let name = tensor_name(&view.tensor, view.is_output);
+            let restrict = self.restrict();
             writeln!(
                 f,
-                "{constant}{ty}* __restrict__ buffer_{at} = reinterpret_cast<{constant}{ty}*>({name});"
+                "{constant}{ty}* {restrict}buffer_{at} = reinterpret_cast<{constant}{ty}*>({name});"
             )?;
         }
         for given in &self.kernel.given {

@@ -25,6 +25,11 @@ fn a_row_in_registers() {
 }
 
 #[test]
+fn a_row_that_does_not_wait_for_the_kernel_before_to_end() {
+    check("silu-mul", "llama-3-8b-1024", "pdl=early", "silu-mul-early");
+}
+
+#[test]
 fn a_row_in_shared_memory() {
     check("softmax", "square-4096", "hold=shared,unroll=2", "softmax-shared");
 }
