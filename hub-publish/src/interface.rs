@@ -23,7 +23,7 @@ pub(crate) fn python_name(name: &str) -> String {
 }
 
 /// The Python name of the kernel's function and package: `silu_mul` for `silu-mul`.
-pub fn function_name(spec: &KernelSpec) -> String {
+pub(crate) fn function_name(spec: &KernelSpec) -> String {
     spec.name.as_str().replace('-', "_")
 }
 

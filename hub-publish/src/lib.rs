@@ -6,9 +6,14 @@
 //!
 //! Start at [`folder::write`].
 
+mod card;
 mod expression;
 pub mod folder;
 pub mod hub;
 mod interface;
+mod manifest;
+mod metadata;
 pub mod publication;
+mod python;
 pub mod reference;
+mod source;

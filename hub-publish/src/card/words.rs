@@ -1,0 +1,124 @@
+//! What the records say about how a time and a verdict came about.
+
+use std::collections::BTreeSet;
+
+use ridge_spec::outcome::Outcome;
+use ridge_spec::record::{BlocksVerified, TuningRecord};
+
+use crate::publication::Publication;
+
+/// How the times were taken; `None` where none was.
+pub(super) fn protocol(records: &[TuningRecord]) -> Option<String> {
+    let measured: Vec<&TuningRecord> =
+        records.iter().filter(|record| matches!(record.outcome, Outcome::Measured(_))).collect();
+    let first = measured.first()?;
+    let names: BTreeSet<&str> =
+        measured.iter().map(|record| record.protocol.name.as_str()).collect();
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    let counts = measured.iter().filter_map(|record| match &record.outcome {
+        Outcome::Measured(samples) => Some(samples.len()),
+        _ => None,
+    });
+    let (least, most) = counts.fold((usize::MAX, 0), |(a, b), n| (a.min(n), b.max(n)));
+    let mut text = format!(
+        "Protocol {}, {} samples a time.",
+        names.join(", "),
+        if least == most { least.to_string() } else { format!("{least} to {most}") }
+    );
+    if first.protocol.name.starts_with("cold-graph") {
+        text.push_str(
+            " A sample is a CUDA graph of launches over rotating tensors, divided by their number; \
+             before each, other memory of several caches' size was read, so that no input is in the \
+             cache from the launch before. The median is shown.",
+        );
+    }
+    let clocks: BTreeSet<u64> = measured
+        .iter()
+        .filter_map(|record| record.companions.as_ref()?.clocks)
+        .flat_map(|clocks| [clocks.multiprocessor_min_hz, clocks.multiprocessor_max_hz])
+        .collect();
+    if let (Some(low), Some(high)) = (clocks.first(), clocks.last()) {
+        let mhz = |hz: &u64| hz / 1_000_000;
+        let range = if low == high {
+            format!("{} MHz", mhz(low))
+        } else {
+            format!("{} to {} MHz", mhz(low), mhz(high))
+        };
+        text.push_str(&format!(" Multiprocessor clock {range}; no clock was set."));
+    }
+    Some(text)
+}
+
+/// How the entries were verified.
+pub(super) fn verified(publication: &Publication<'_>) -> String {
+    let records = publication.records;
+    let tolerance = publication.spec.tolerance;
+    let mut workloads = BTreeSet::new();
+    let mut distributions = BTreeSet::new();
+    let (mut worst, mut sampled) = (0.0_f64, false);
+    for summary in records.iter().filter_map(|record| record.verification.as_ref()) {
+        workloads.extend(summary.workloads.iter().map(String::as_str));
+        distributions.extend(summary.distributions.iter().map(String::as_str));
+        worst = worst.max(summary.worst_error);
+        sampled |= matches!(summary.blocks, BlocksVerified::Sampled(_));
+    }
+    let list = |names: BTreeSet<&str>| -> String {
+        let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    let seeds: BTreeSet<u64> = records.iter().map(|record| record.seed).collect();
+    let seeds: Vec<String> = seeds.into_iter().map(|seed| seed.to_string()).collect();
+    let mut text = format!(
+        "## How it was verified\n\n\
+         Every kernel here passed, before it was timed, against the mathematics above evaluated in \
+         binary64; every access to memory was checked for bounds, alignment, races and reads of what \
+         nobody wrote.\n\n\
+         - workloads: {}\n\
+         - inputs: {}\n\
+         - an element fails where it is off by more than {:?} and by more than {:?} of its value{}\n\
+         - largest error seen: {worst:.2} of what is allowed\n\
+         - seeds: {}\n",
+        list(workloads),
+        list(distributions),
+        tolerance.absolute,
+        tolerance.relative,
+        own_tolerances(publication),
+        seeds.join(", ")
+    );
+    if sampled {
+        text.push_str("- of the largest grids, a sample of blocks spread over the grid ran\n");
+    }
+    let repeatable = records.iter().filter_map(|record| record.companions.as_ref()?.repeatable);
+    let (runs, same) = repeatable.fold((0, 0), |(n, same), own| (n + 1, same + u32::from(own)));
+    if runs > 0 {
+        text.push_str(&format!("- bit for bit the same in two runs: {same} of {runs} entries\n"));
+    }
+    let environments: BTreeSet<String> = records.iter().map(environment).collect();
+    for environment in environments {
+        text.push_str(&format!("- {environment}\n"));
+    }
+    text
+}
+
+/// Names the workloads that have a tolerance of their own.
+fn own_tolerances(publication: &Publication<'_>) -> String {
+    let own = publication.spec.workloads.iter().filter_map(|workload| {
+        let tolerance = workload.tolerance?;
+        Some(format!("`{}` {:?} and {:?}", workload.name, tolerance.absolute, tolerance.relative))
+    });
+    let own: Vec<String> = own.collect();
+    if own.is_empty() { String::new() } else { format!(" ({})", own.join("; ")) }
+}
+
+fn environment(record: &TuningRecord) -> String {
+    let environment = &record.environment;
+    let driver =
+        environment.driver.as_ref().map_or_else(String::new, |own| format!(", driver {own}"));
+    format!(
+        "{}: {}{driver}, {}, Ridge {}",
+        if environment.driver.is_some() { "timed on" } else { "predicted for" },
+        environment.device,
+        environment.toolkit,
+        record.tool_version
+    )
+}
