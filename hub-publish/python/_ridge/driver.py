@@ -57,8 +57,7 @@ class Driver:
         launch = getattr(self._library, "cuLaunchKernelEx", None)
         if launch is None:
             raise DriverError("the CUDA driver is older than 11.8")
-        launch.argtypes = (ctypes.c_void_p,) * 4
-        launch.restype = ctypes.c_int
+        # Without declared types: its arguments are always ctypes pointers, which saves conversions.
         self.launch = launch
         self._contexts = {}
         self._check("cuInit", 0)
@@ -257,13 +256,13 @@ class Slot:
         self.memory[at_attributes:at_pointers] = attributes
         pointers = [start + offset for offset, _ in layout]
         struct.pack_into(f"={len(layout)}Q", self.memory, at_pointers, *pointers)
-        self.config = start + at_config
-        self.parameters = start + at_pointers
+        self.config = ctypes.c_void_p(start + at_config)
+        self.parameters = ctypes.c_void_p(start + at_pointers)
         self.stream = 0
 
     def set_stream(self, stream):
         """Launches go to this stream from now on."""
-        at = self.config - ctypes.addressof(self._address) + STREAM_OFFSET_BYTES
+        at = self.config.value - ctypes.addressof(self._address) + STREAM_OFFSET_BYTES
         struct.pack_into("=Q", self.memory, at, stream)
         self.stream = stream
 

@@ -11,11 +11,13 @@ from . import platform as platforms
 from .launchers import Launchers
 from .operators import register
 from .signature import Signature
-from .source import call_source, define
+from .source import call_source, define, key_places
 from .tensors import copy_outputs, run_reference
 
 # Launchers kept; a program with more shapes than this makes them anew.
 _LAUNCHERS_LIMIT = 4096
+# Kinds of tensors told apart for each shape: dtypes, inference mode, autocast.
+_GUARDS_LIMIT = 8
 
 
 class FallbackWarning(UserWarning):
@@ -34,25 +36,20 @@ class CudaKernel:
         self._launchers = Launchers(
             self.manifest, self.signature, folder, package, self._platform, driver
         )
+        self._made = {}
         self._known = {}
         self._warned = set()
-        self._tensors = [
-            place for place, value in enumerate(self.manifest.inputs) if value.shape is not None
-        ]
+        inputs = self.manifest.inputs
+        self._tensors = [place for place, value in enumerate(inputs) if value.shape is not None]
+        self._key_places = key_places(inputs)
         self.operator = register(self, folder)
         names = {
             "__name__": package,
-            "Tensor": torch.Tensor,
-            "Parameter": torch.nn.Parameter,
-            "grad_enabled": torch.is_grad_enabled,
-            "dispatch_modes": platforms.dispatch_modes,
             "function_modes": platforms.function_modes,
-            "interpreter": platforms.interpreter,
-            "is_tracing": platforms.is_tracing,
             "find": self._known.get,
-            "general": self._general,
+            "usual": self._usual,
         }
-        self.call = define(call_source(self.manifest.inputs), "call", names)
+        self.call = define(call_source(inputs), "call", names)
 
     def run(self, arguments, out=None):
         """A call on tensors that are there: checks, chooses, copies where it must, launches.
@@ -73,7 +70,9 @@ class CudaKernel:
         )
         tensors = [ready[place] for place in self._tensors]
         fits = out is not None and launch.fit(out, tensors) is not None
-        with self._platform.guard(tensors[0].get_device()):
+        if all(tensor is arguments[place] for place, tensor in zip(self._tensors, tensors)):
+            self._remember(tensors, launch)
+        with self._platform.on(tensors[0].get_device()):
             result = launch(*ready, out if fits else None)
             return result if out is None or fits else copy_outputs(result, out)
 
@@ -114,7 +113,7 @@ class CudaKernel:
                     f"`{name}.detach()`{other if torch_version else ''}"
                 )
 
-    def _general(self, arguments, out):
+    def _usual(self, arguments, out):
         """A call that `call` does not know: of an unusual kind, or the first with its shapes."""
         plain = all(
             platforms.is_plain(arguments[place]) or not isinstance(arguments[place], torch.Tensor)
@@ -127,23 +126,30 @@ class CudaKernel:
 
     def _launcher(self, arguments, binding):
         """The launcher for these shapes and None; or None and the Choice of a call without one."""
-        key = []
-        for place in self._tensors:
-            tensor = arguments[place]
-            key += [tensor.shape, tensor.dtype, tensor.get_device()]
-        key = tuple(key)
-        launch = self._known.get(key)
+        tensors = [arguments[place] for place in self._tensors]
+        key = tuple((tensor.shape, tensor.dtype, tensor.get_device()) for tensor in tensors)
+        launch = self._made.get(key)
         if launch is not None:
             return launch, None
-        first = arguments[self._tensors[0]]
-        choice, function = self._launchers.resolve(binding, first)
+        choice, function = self._launchers.resolve(binding, tensors[0])
         if choice.entry is None:
             return None, choice
-        launch = self._launchers.make(choice, function, binding, first, self.run)
-        if len(self._known) >= _LAUNCHERS_LIMIT:
+        launch = self._launchers.make(choice, function, binding, tensors[0], self.run)
+        if len(self._made) >= _LAUNCHERS_LIMIT:
+            self._made.clear()
             self._known.clear()
-        self._known[key] = launch
+        self._made[key] = launch
         return launch, choice
+
+    def _remember(self, tensors, launch):
+        """Lets `call` take this launcher for tensors like these."""
+        shapes = tuple(arguments.shape for arguments in tensors)
+        shapes = [shapes[self._tensors.index(place)] for place in self._key_places]
+        key = shapes[0] if len(shapes) == 1 else tuple(shapes)
+        known = self._known.get(key, ())
+        guard = platforms.guard(tensors) if len(known) < _GUARDS_LIMIT else None
+        if guard is not None:
+            self._known[key] = (*known, (guard, launch))
 
     def _without_launch(self, choice, arguments, binding):
         if choice.rule == "empty":

@@ -40,7 +40,7 @@ class Launchers:
             functions = self._functions_of(tensor.get_device())
         except DriverError as error:
             return Choice("reference", reason=str(error)), None
-        with self._platform.guard(tensor.get_device()):
+        with self._platform.on(tensor.get_device()):
             return self._choose(binding, functions.device, functions)
 
     def choose(self, binding, device):
@@ -50,13 +50,11 @@ class Launchers:
     def make(self, choice, function, binding, tensor, careful):
         """The launcher of a choice, for tensors where `tensor` is.
 
-        It takes the inputs and `out`, and hands both to `careful` where they are not as kernels
-        need them. Its `fit` says whether it can write into an `out`.
+        It takes the inputs, contiguous tensors and Python numbers of the declared kinds, and `out`,
+        and hands both to `careful` where they are not as the kernel needs them. Its `fit` says
+        whether it can write into an `out`.
         """
         entry, config = choice.entry, choice.config
-        inputs = self._manifest.inputs
-        places = {(value.shape, value.dtype): place for place, value in enumerate(inputs)}
-        like = [places.get((value.shape, value.dtype)) for value in self._manifest.outputs]
         shapes = [
             (
                 self._signature.output_shape(value, binding),
@@ -64,10 +62,10 @@ class Launchers:
             )
             for value in self._manifest.outputs
         ]
-        new = [shape for shape, place in zip(shapes, like) if place is None]
+        new = [part for shape, dtype in shapes for part in (shape, _strides(shape), dtype)]
         device = tensor.get_device()
         fit = _fitter(shapes, device, self.mask)
-        launch = self._maker(entry, like)(
+        launch = self._maker(entry)(
             device,
             self.mask,
             careful,
@@ -76,7 +74,7 @@ class Launchers:
             [],
             lambda: Slot(config, entry.artifact.parameters),
             function,
-            *[_allocator(*shape, tensor.device) for shape in new],
+            *new,
             *config.integers,
         )
         launch.fit = fit
@@ -120,18 +118,18 @@ class Launchers:
         major, minor = device.capability
         return f"no entry for {', '.join(wanted)} on {device.name} ({major}.{minor})"
 
-    def _maker(self, entry, like):
+    def _maker(self, entry):
         """The function that makes launchers for entries with these arguments."""
         arguments = tuple((part.kind, part.name, part.dtype) for part in entry.arguments)
         shape = (arguments, entry.artifact.parameters)
         make = self._makers.get(shape)
         if make is None:
-            text, layout = launcher_source(self._manifest, entry, like)
+            text, layout = launcher_source(self._manifest, entry)
             names = {
                 "__name__": self._package,
                 "current_device": self._platform.current_device,
                 "current_stream": self._platform.current_stream,
-                "empty_like": torch.empty_like,
+                "empty_strided": self._platform.empty_strided,
                 "driver_launch": self._driver.launch,
                 "pack": layout.pack_into,
                 "bits": _bits,
@@ -151,13 +149,13 @@ class Launchers:
             raise self._driver.error(f"{self._manifest.function}: cuLaunchKernelEx", status)
 
 
-def _allocator(shape, dtype, device):
-    empty = torch.empty
-
-    def allocate():
-        return empty(shape, dtype=dtype, device=device)
-
-    return allocate
+def _strides(shape):
+    """Strides of a contiguous tensor."""
+    strides, step = [], 1
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= extent
+    return tuple(reversed(strides))
 
 
 def _fitter(shapes, device, mask):

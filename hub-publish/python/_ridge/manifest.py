@@ -33,6 +33,8 @@ class Value:
     dtype: str
     shape: tuple | None
     default: object = None
+    # The axis that its elements index, where they are indices.
+    index_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def read(folder):
 
 def _value(data):
     shape = None if data["shape"] is None else tuple(data["shape"])
-    return Value(data["name"], data["dtype"], shape, data.get("default"))
+    return Value(data["name"], data["dtype"], shape, data.get("default"), data.get("index_of"))
 
 
 def _artifact(digest, data):

@@ -26,15 +26,36 @@ def is_watched():
     return bool(watched) or interpreter() is not None
 
 
+def guard(tensors):
+    """A function that says whether tensors are as these: the same types, dtypes, devices, shapes,
+    strides and need of gradients, under no other mode, transform or tracer.
+
+    None where this torch has no such function: dynamo's guards are not public.
+    """
+    try:
+        made = torch._C._dynamo.guards.TensorGuards(
+            *tensors,
+            dynamic_dims_sizes=[list(tensor.shape) for tensor in tensors],
+            dynamic_dims_strides=[list(tensor.stride()) for tensor in tensors],
+        )
+        return made.check if made.check(*tensors) is True else None
+    except Exception:  # Whatever an unknown version does with these arguments, calls go on.
+        return None
+
+
+def _inner(name, otherwise):
+    """A C function of inductor's, or one that does the same more slowly."""
+    return getattr(torch._C._dynamo.guards, name, otherwise)
+
+
 class TorchCuda:
     """GPUs as torch sees them; devices are torch's indices."""
 
     def __init__(self):
-        module = torch._C
-        slow_stream = lambda index: torch.cuda.current_stream(index).cuda_stream
         # The C functions behind `torch.cuda`: a call costs a tenth of a microsecond.
-        self.current_device = getattr(module, "_cuda_getDevice", torch.cuda.current_device)
-        self.current_stream = getattr(module, "_cuda_getCurrentRawStream", slow_stream)
+        self.current_device = getattr(torch._C, "_cuda_getDevice", torch.cuda.current_device)
+        self.current_stream = getattr(torch._C, "_cuda_getCurrentRawStream", _current_stream)
+        self.empty_strided = _inner("_empty_strided_cuda", _empty_strided)
 
     def is_gpu(self, device):
         """Whether kernels can run on tensors of this device."""
@@ -44,6 +65,14 @@ class TorchCuda:
         """The board, as the driver names it."""
         return torch.cuda.get_device_name(index)
 
-    def guard(self, index):
+    def on(self, index):
         """A context in which this device is the current one."""
         return torch.cuda.device(index)
+
+
+def _current_stream(index):
+    return torch.cuda.current_stream(index).cuda_stream
+
+
+def _empty_strided(shape, strides, dtype):
+    return torch.empty_strided(shape, strides, dtype=dtype, device="cuda")

@@ -59,8 +59,26 @@ class Signature:
             elif len(shape) != len(value.shape):
                 self._refuse_rank(value, shape)
             self._bind_extents(value, shape, extents, first)
-        extents = self._derive(extents, arguments)
+        if self._manifest.derived:
+            extents = self.extents(extents)
+            self._check_derived(extents, arguments)
         return Binding(extents, types, leading)
+
+    def extents(self, axes):
+        """The extents of every axis, from those of the axes that are not derived."""
+        extents, waiting = dict(axes), dict(self._manifest.derived)
+        while waiting:
+            ready = [name for name, rule in waiting.items() if rule.names <= extents.keys()]
+            if not ready:
+                raise ValueError(f"{self._kernel}: the extent of `{min(waiting)}` is not known")
+            for name in ready:
+                rule = waiting.pop(name)
+                try:
+                    extents[name] = rule(extents)
+                except ZeroDivisionError:
+                    message = f"{self._kernel}: `{name}` = {rule.text} divides by zero"
+                    raise ValueError(message) from None
+        return extents
 
     def flat(self, value, tensor, binding):
         """The tensor with the leading dimensions folded into one axis, as the kernel sees it."""
@@ -162,21 +180,7 @@ class Signature:
                     f"`{other}` has, got {extent}"
                 )
 
-    def _derive(self, extents, arguments):
-        """Adds the derived axes, and checks the inputs that have them."""
-        waiting = dict(self._manifest.derived)
-        if not waiting:
-            return extents
-        while waiting:
-            ready = [name for name, rule in waiting.items() if rule.names <= extents.keys()]
-            if not ready:
-                raise ValueError(f"{self._kernel}: the extent of `{min(waiting)}` is not known")
-            for name in ready:
-                try:
-                    extents[name] = waiting.pop(name)(extents)
-                except ZeroDivisionError:
-                    rule = self._manifest.derived[name].text
-                    raise ValueError(f"{self._kernel}: `{name}` = {rule} divides by zero") from None
+    def _check_derived(self, extents, arguments):
         for value, argument in zip(self._manifest.inputs, arguments):
             for place, axis in enumerate(reversed(value.shape or ())):
                 if axis not in self._manifest.derived:
@@ -188,4 +192,3 @@ class Signature:
                         f"{self._kernel}: `{value.name}` must have {extents[axis]} along "
                         f"`{axis}` = {rule}, got {extent}"
                     )
-        return extents

@@ -1,9 +1,9 @@
 """Writes the Python functions that a call runs, one statement an argument instead of loops.
 
 A launch costs the host a few microseconds, about what a loop over a signature costs. So the way of
-a call that has been seen before is straight code made for the kernel: `call` finds the launcher of
-the shapes at hand, and the launcher allocates, packs the parameters and launches. Whatever is out
-of the ordinary goes on in `kernel.py`.
+a call that has been seen before is straight code made for the kernel: `call` asks the guards of the
+shapes at hand whether the tensors are as before, and the launcher that belongs to them allocates,
+packs the parameters and launches. Whatever is out of the ordinary goes on in `kernel.py`.
 """
 
 import linecache
@@ -25,46 +25,53 @@ _SCALARS = {
 _BITS = {"bf16": "H", "f8e4m3": "B", "f8e5m2": "B"}
 
 
+def key_places(inputs):
+    """Places of the few tensors whose shapes give every extent, the most telling first."""
+    tensors = [place for place, value in enumerate(inputs) if value.shape is not None]
+    missing = {axis for place in tensors for axis in inputs[place].shape}
+    places = []
+    while missing or not places:
+        place = max(tensors, key=lambda place: len(missing.intersection(inputs[place].shape)))
+        places.append(place)
+        missing -= set(inputs[place].shape)
+    return places
+
+
 def call_source(inputs):
     """The text of `call(*inputs, out)`: from a public function to a launcher.
 
-    inputs: the manifest's. Free names: `Tensor`, `Parameter`, `grad_enabled`, those of `platform`,
-    `find` (key to launcher or None) and `general`.
+    inputs: the manifest's. Free names: `function_modes`, `find` (shapes and a default to pairs of
+    a guard and a launcher) and `usual`.
     """
     names = [f"a{place}" for place in range(len(inputs))]
-    tensors = [name for name, value in zip(names, inputs) if value.shape is not None]
-    tests = [f"(type({name}) is Tensor or type({name}) is Parameter)" for name in tensors]
-    for name, value in zip(names, inputs):
-        if value.shape is None:
-            tests.append(f"type({name}) is {_python_type(value.dtype)}")
-    grads = " or ".join(f"{name}.requires_grad" for name in tensors)
-    tests += [
-        "not dispatch_modes()",
-        "not function_modes()",
-        "interpreter() is None",
-        "not is_tracing()",
-        f"not (grad_enabled() and ({grads}))",
+    tensors = ", ".join(name for name, value in zip(names, inputs) if value.shape is not None)
+    tests = [
+        f"type({name}) is {_python_type(value.dtype)} and "
+        for name, value in zip(names, inputs)
+        if value.shape is None
     ]
-    key = ", ".join(f"{name}.shape, {name}.dtype, {name}.get_device()" for name in tensors)
+    shapes = [f"a{place}.shape" for place in key_places(inputs)]
+    key = shapes[0] if len(shapes) == 1 else f"({', '.join(shapes)})"
     arguments = ", ".join(names)
     return f"""\
 def call({arguments}, out):
-    if (
-        {_lines(tests, 8, " and ")}
-    ):
-        launch = find(({key}))
-        if launch is not None:
-            return launch({arguments}, out)
-    return general(({arguments},), out)
+    if {"".join(tests)}not function_modes():
+        try:
+            known = find({key}, ())
+        except AttributeError:
+            known = ()
+        for is_as_before, launch in known:
+            if is_as_before({tensors}):
+                return launch({arguments}, out)
+    return usual(({arguments},), out)
 """
 
 
-def launcher_source(manifest, entry, outputs_like):
+def launcher_source(manifest, entry):
     """The text of `make`, which makes the launcher of one set of shapes, and the `struct` it packs.
 
-    entry: its arguments and parameters. outputs_like: for each output the place of an input with
-    the same axes and dtype, or None. Free names: `current_device`, `current_stream`, `empty_like`,
-    `driver_launch`, `pack` and `bits`.
+    entry: its arguments and parameters. Free names: `current_device`, `current_stream`,
+    `empty_strided`, `driver_launch`, `pack` and `bits`.
     """
     names = {value.name: f"a{place}" for place, value in enumerate(manifest.inputs)}
     tensors = [names[value.name] for value in manifest.inputs if value.shape is not None]
@@ -72,42 +79,42 @@ def launcher_source(manifest, entry, outputs_like):
     outputs = [f"y{place}" for place in range(len(manifest.outputs))]
     names |= {value.name: name for value, name in zip(manifest.outputs, outputs)}
     layout, values = _packing(entry, names)
-    made, allocate = [], []
-    for name, like in zip(outputs, outputs_like):
-        if like is None:
-            made.append(f"empty_{name}")
-            allocate.append(f"{name} = empty_{name}()")
-        else:
-            allocate.append(f"{name} = empty_like(a{like})")
+    made = [
+        part for name in outputs for part in (f"shape_{name}", f"strides_{name}", f"type_{name}")
+    ]
     made += [value for value in values if value.startswith("n")]
+    allocate = [
+        f"{name} = empty_strided(shape_{name}, strides_{name}, type_{name})" for name in outputs
+    ]
     pointers = [f"p_{name} = {name}.data_ptr()" for name in tensors + outputs]
     text = f"""\
 def make(device, mask, careful, retry, fit, slots, make_slot, function, {", ".join(made)}):
     def launch({arguments}, out):
-        if {" and ".join(f"{name}.is_contiguous()" for name in tensors)} and current_device() == device:
-            if out is None:
-                {_lines(allocate, 16)}
-            else:
-                fitting = fit(out, ({", ".join(tensors)},))
-                if fitting is None:
-                    return careful(({arguments},), out)
-                ({", ".join(outputs)},) = fitting
-            {_lines(pointers, 12)}
-            if not ({" | ".join(f"p_{name}" for name in tensors)}) & mask:
-                stream = current_stream(device)
-                try:
-                    slot = slots.pop()
-                except IndexError:
-                    slot = make_slot()
-                if slot.stream != stream:
-                    slot.set_stream(stream)
-                pack(slot.memory, 0, {", ".join(values)})
-                status = driver_launch(slot.config, function, slot.parameters, None)
-                if status:
-                    retry(status, slot, function, device)
-                slots.append(slot)
-                return {", ".join(outputs)}
-        return careful(({arguments},), out)
+        if current_device() != device:
+            return careful(({arguments},), out)
+        if out is None:
+            {_lines(allocate, 12)}
+        else:
+            fitting = fit(out, ({", ".join(tensors)},))
+            if fitting is None:
+                return careful(({arguments},), out)
+            ({", ".join(outputs)},) = fitting
+        {_lines(pointers, 8)}
+        if ({" | ".join(f"p_{name}" for name in tensors)}) & mask:
+            return careful(({arguments},), out)
+        stream = current_stream(device)
+        try:
+            slot = slots.pop()
+        except IndexError:
+            slot = make_slot()
+        if slot.stream != stream:
+            slot.set_stream(stream)
+        pack(slot.memory, 0, {", ".join(values)})
+        status = driver_launch(slot.config, function, slot.parameters, None)
+        if status:
+            retry(status, slot, function, device)
+        slots.append(slot)
+        return {", ".join(outputs)}
 
     return launch
 """
@@ -147,9 +154,8 @@ def _packing(entry, names):
     return layout, values
 
 
-def _lines(lines, indent, joint=""):
-    """Lines one below the other, `joint` before all but the first."""
-    return ("\n" + " " * indent + joint.lstrip()).join(lines)
+def _lines(lines, indent):
+    return ("\n" + " " * indent).join(lines)
 
 
 def _python_type(dtype):

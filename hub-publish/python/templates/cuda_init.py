@@ -7,7 +7,7 @@ call runs the same mathematics in torch and warns once.
 
 from pathlib import Path as _Path
 
-from torch.compiler import is_compiling as _is_compiling
+from torch.compiler import is_dynamo_compiling as _is_compiling
 
 from ._ridge import cuda_kernel as _cuda_kernel
 from ._ridge.tensors import copy_outputs as _copy_outputs
