@@ -90,6 +90,23 @@ __device__ __forceinline__ void over_row(float (&values)[kValues], float* partia
         for (int i = 0; i < kValues; ++i) values[i] = over_lanes<Op, kWarps>(mine[i * kWarps + lane % kWarps]);
     }
 }
+// Reduces two values at once, each by its own operation; `partials` as above, for two values.
+template <typename First, typename Second, int kThreads>
+__device__ __forceinline__ void over_row(float& first, float& second, float* partials) {
+    first = over_lanes<First, kThreads < 32 ? kThreads : 32>(first);
+    second = over_lanes<Second, kThreads < 32 ? kThreads : 32>(second);
+    if constexpr (kThreads > 32) {
+        constexpr int kWarps = kThreads / 32;
+        float* mine = partials + threadIdx.y * (kWarps * 2);
+        if (threadIdx.x % 32 == 0) {
+            mine[threadIdx.x / 32] = first;
+            mine[kWarps + threadIdx.x / 32] = second;
+        }
+        wait_for_row<kThreads>();
+        first = over_lanes<First, kWarps>(mine[threadIdx.x % kWarps]);
+        second = over_lanes<Second, kWarps>(mine[kWarps + threadIdx.x % kWarps]);
+    }
+}
 template <int kThreads> __device__ __forceinline__ float sum_over_row(float value, float* partials) {
     float values[1] = {value};
     over_row<Sum, kThreads>(values, partials);
