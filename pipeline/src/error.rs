@@ -6,6 +6,7 @@ use ridge_compiler::pool::PoolError;
 use ridge_compiler::toolchain::ToolchainError;
 use ridge_runtime::device::DeviceError;
 use ridge_spec::diagnostic::Diagnostic;
+use ridge_spec::digest::Digest;
 
 /// Why the pipeline could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,58 @@ pub enum PipelineError {
     /// The device cannot answer.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Records of several kernels, where one is to be published.
+    #[error("the records are of several kernels: {}", .kernels.join(", "))]
+    SeveralKernels {
+        /// Their names.
+        kernels: Vec<String>,
+    },
+    /// The kernel's folder is not where one would look.
+    #[error("the folder of the kernel `{kernel}` is not here")]
+    NoSpec {
+        /// The kernel.
+        kernel: String,
+    },
+    /// The records were made from another version of the spec or of its files.
+    #[error(
+        "the records are of version `{}` of `{kernel}`, and `{}` is version `{}`",
+        recorded.short(), folder.display(), found.short()
+    )]
+    OtherVersion {
+        /// The kernel.
+        kernel: String,
+        /// Digest of the spec in the records.
+        recorded: Digest,
+        /// The kernel's folder.
+        folder: PathBuf,
+        /// Its digest.
+        found: Digest,
+    },
+    /// Compiling a winner does not give what was measured.
+    #[error(
+        "the winner of `{workload}` compiles to artifact `{}`, and the record is of `{}`",
+        found.short(), recorded.short()
+    )]
+    OtherArtifact {
+        /// The workload.
+        workload: String,
+        /// What was measured.
+        recorded: Digest,
+        /// The compiler that made it.
+        recorded_toolkit: String,
+        /// What the same source compiles to here.
+        found: Digest,
+        /// The compiler here.
+        found_toolkit: String,
+    },
+    /// A winner cannot be compiled any more.
+    #[error("the winner of `{workload}` does not compile: {reason}")]
+    NotCompiled {
+        /// The workload.
+        workload: String,
+        /// Why.
+        reason: String,
+    },
     /// No record to report on.
     #[error("`{}` has no records", folder.display())]
     NoRecords {
@@ -159,6 +212,11 @@ impl PipelineError {
             Self::Pool(error) => error.code().to_owned(),
             Self::Reference { code, .. } => code.clone(),
             Self::Device(_) => "device.lost".to_owned(),
+            Self::SeveralKernels { .. } => "publish.kernels".to_owned(),
+            Self::NoSpec { .. } => "publish.spec".to_owned(),
+            Self::OtherVersion { .. } => "publish.version".to_owned(),
+            Self::OtherArtifact { .. } => "publish.digest".to_owned(),
+            Self::NotCompiled { .. } => "publish.compile".to_owned(),
             Self::NoRecords { .. } => "campaign.no-records".to_owned(),
         }
     }
@@ -201,6 +259,20 @@ impl PipelineError {
             Self::NoCache => Some("name one with `--cache` or `RIDGE_CACHE`".to_owned()),
             Self::Pool(error) => Some(error.hint().to_owned()),
             Self::Toolchain(error) => Some(error.hint().to_owned()),
+            Self::SeveralKernels { .. } => {
+                Some("publish one kernel at a time: name its logs only".to_owned())
+            }
+            Self::NoSpec { .. } => Some("name it with `--spec`".to_owned()),
+            Self::OtherVersion { .. } => Some(
+                "tune again, or name the version that was measured with `--spec`; `--any-version` \
+                 publishes what still compiles to the very artifact that was measured"
+                    .to_owned(),
+            ),
+            Self::OtherArtifact { recorded_toolkit, found_toolkit, .. } => Some(format!(
+                "measured with {recorded_toolkit}, compiled here with {found_toolkit}; publish from \
+                 the folder of the campaign, which keeps its artifacts, or use that compiler"
+            )),
+            Self::NotCompiled { .. } => None,
             Self::NoRecords { .. } => Some("run `ridge tune` with `--out` there first".to_owned()),
         }
     }

@@ -1,4 +1,5 @@
-//! Wires compiler, runtime and autotuner into jobs: check, tune, doctor, report, simulate.
+//! Wires compiler, runtime and autotuner into jobs: check, tune, doctor, report, simulate, gathering
+//! what is published, verifying what was.
 //!
 //! **Invariant:** nothing here prints; jobs answer values and tell an [`event::Observer`] what
 //! happens.
@@ -18,6 +19,7 @@ pub mod explain;
 pub mod folder;
 mod measuring;
 mod occupation;
+pub mod publish;
 pub mod report;
 pub mod setup;
 pub mod simulate;

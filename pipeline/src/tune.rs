@@ -31,6 +31,7 @@ use crate::{report, storage, target};
 
 use batch::{Proposed, Step, Workplace};
 use ledger::Ledger;
+pub(crate) use ledger::is_final;
 
 /// The matrix's name in a campaign's folder.
 pub const MATRIX_FILE: &str = "tuned.toml";

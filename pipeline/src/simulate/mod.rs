@@ -1,6 +1,6 @@
 //! `ridge simulate`: replays recorded landscapes against search strategies, to choose one.
 
-mod files;
+pub(crate) mod files;
 mod plot;
 
 use std::path::PathBuf;

@@ -41,6 +41,13 @@ const MEASURED_FINAL: &str = ".final";
 /// Version of this crate, in every record.
 const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Whether a record is of a finalist: it has passed every workload of its spec, or names the one that
+/// refused it.
+pub(crate) fn is_final(record: &TuningRecord) -> bool {
+    let name = record.protocol.name.as_str();
+    name == FINAL_PROTOCOL || name.ends_with(MEASURED_FINAL)
+}
+
 /// Workload identity and candidate.
 type Key = (String, Candidate);
 
