@@ -75,7 +75,8 @@ impl Attempts {
         let wait = failure.wait.unwrap_or(doubled).max(doubled);
         let too_long = failure.wait.is_some_and(|asked| asked > self.patience.wait_max);
         if !failure.transient || self.n_made >= self.patience.n_attempts || too_long {
-            return Err(counted(failure.error, self.n_made));
+            let asked = failure.wait.filter(|_| too_long);
+            return Err(counted(failure.error, self.n_made, asked));
         }
         let wait = wait.min(self.patience.wait_max);
         watch(Event::Waiting { wait, reason: failure.error.to_string() });
@@ -84,7 +85,11 @@ impl Attempts {
     }
 }
 
-fn counted(mut error: HubError, n_made: u32) -> HubError {
+/// The error with how often was asked, and how long the server wants us to stay away.
+fn counted(mut error: HubError, n_made: u32, wait: Option<Duration>) -> HubError {
+    if let (HubError::Refused { message, .. }, Some(wait)) = (&mut error, wait) {
+        message.push_str(&format!(" (for {} s)", wait.as_secs()));
+    }
     if let HubError::Refused { n_attempts, .. } | HubError::Network { n_attempts, .. } = &mut error
     {
         *n_attempts = n_made;

@@ -10,7 +10,7 @@ use super::Hub;
 use super::ask::{self, Attempts, Question};
 use super::error::HubError;
 use super::event::{Event, Watcher};
-use super::existing::{RemoteFile, branch_of};
+use super::existing::{RemoteFile, Repo, branch_of};
 use super::local::LocalFile;
 use super::options::RepoId;
 
@@ -171,7 +171,8 @@ impl Hub {
                 return Err(contradiction(&question, wanted, &rest));
             }
             let part = rest.part(wanted, n_bytes_max);
-            let Err(error) = self.commit(wanted, &part, &head, watch) else {
+            let repo = self.repo_to_commit(wanted.repo)?;
+            let Err(error) = commit(&repo, wanted, &part, &head, watch) else {
                 committed = part == rest;
                 continue;
             };
@@ -197,26 +198,25 @@ impl Hub {
             reason: format!("its branch `{}` is gone", wanted.branch),
         })
     }
+}
 
-    fn commit(
-        &self,
-        wanted: &Wanted<'_>,
-        change: &Change,
-        parent: &str,
-        watch: &Watcher,
-    ) -> Result<(), HFError> {
-        let (n_files, n_bytes) = change.load(wanted);
-        watch(Event::Sending { n_files, n_bytes });
-        self.repo_to_commit(wanted.repo)
-            .create_commit()
-            .operations(change.operations(wanted))
-            .commit_message(wanted.title)
-            .revision(wanted.branch)
-            .parent_commit(parent)
-            .progress(Relay(watch.clone()))
-            .send()
-            .map(|_info| ())
-    }
+fn commit(
+    repo: &Repo,
+    wanted: &Wanted<'_>,
+    change: &Change,
+    parent: &str,
+    watch: &Watcher,
+) -> Result<(), HFError> {
+    let (n_files, n_bytes) = change.load(wanted);
+    watch(Event::Sending { n_files, n_bytes });
+    repo.create_commit()
+        .operations(change.operations(wanted))
+        .commit_message(wanted.title)
+        .revision(wanted.branch)
+        .parent_commit(parent)
+        .progress(Relay(watch.clone()))
+        .send()
+        .map(|_info| ())
 }
 
 fn contradiction(question: &Question, wanted: &Wanted<'_>, rest: &Change) -> HubError {

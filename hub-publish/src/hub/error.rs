@@ -89,6 +89,10 @@ pub enum HubError {
     },
 }
 
+fn times(n_attempts: u32) -> String {
+    if n_attempts == 1 { "once".to_owned() } else { format!("{n_attempts} times") }
+}
+
 fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(": {message}") }
 }
@@ -133,8 +137,9 @@ impl HubError {
             }
             Self::Network { n_attempts, .. } => {
                 return Some(format!(
-                    "asked {n_attempts} times; nothing half-done is visible on the Hub: the same \
-                     command again goes on"
+                    "asked {}; nothing half-done is visible on the Hub: the same command again \
+                     goes on",
+                    times(*n_attempts)
                 ));
             }
             Self::WrongType { .. } => {
@@ -161,18 +166,19 @@ fn refused_hint(status: u16, creating: bool, n_attempts: u32) -> Option<String> 
              Account > Request Kernels Creation, or in a discussion of the Space \
              kernels-community/README; until then `--to-folder` writes the same repo to disk"
         }
-        403 => "the token may not write there: check its role and your membership of the owner",
+        403 => "the token may not do that: check its role, and that you belong to the owner",
         404 => "check the name; a private repo is not there for who may not see it",
         409 => "somebody else changes the repo at the same time: try again",
         412 => "somebody else has committed meanwhile: try again",
         413 => "one file is larger than the Hub takes in a commit",
         429 => {
-            return Some(format!("asked {n_attempts} times: the Hub wants us to wait; try later"));
+            return Some(format!("asked {}: try later", times(n_attempts)));
         }
         500.. => {
             return Some(format!(
-                "asked {n_attempts} times; see https://status.huggingface.co and try later: the \
-                 same command goes on"
+                "asked {}; see https://status.huggingface.co and try later: the same command goes \
+                 on",
+                times(n_attempts)
             ));
         }
         _ => return None,

@@ -3,12 +3,12 @@
 use hf_hub::HFError;
 use serde::{Deserialize, Serialize};
 
-use super::Hub;
 use super::ask::{self, Attempts, Failure, Question};
 use super::error::HubError;
 use super::event::{Event, Watcher};
 use super::existing::Existing;
 use super::options::RepoId;
+use super::{Hub, USER_AGENT, setup};
 
 /// Repos that are looked into, of those the Hub lists.
 const SHOWN_MAX: usize = 20;
@@ -104,20 +104,30 @@ impl Hub {
     /// `GET /api/kernels?search=`; `None` where the server has no such list.
     fn list(&self, search: &str, watch: &Watcher) -> Result<Option<Vec<Listed>>, HubError> {
         let question = Question::new("search the Hub");
+        let http = reqwest::blocking::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(self.patience.connect)
+            .timeout(self.patience.answer)
+            .build()
+            .map_err(setup)?;
         let mut attempts = Attempts::new(self.patience);
         loop {
-            match self.list_once(&question, search) {
+            match self.list_once(&http, &question, search) {
                 Ok(list) => return Ok(list),
                 Err(failure) => attempts.again(failure, watch)?,
             }
         }
     }
 
-    fn list_once(&self, question: &Question, search: &str) -> Result<Option<Vec<Listed>>, Failure> {
+    fn list_once(
+        &self,
+        http: &reqwest::blocking::Client,
+        question: &Question,
+        search: &str,
+    ) -> Result<Option<Vec<Listed>>, Failure> {
         let token = self.token.as_ref();
         let lost = |error: reqwest::Error| ask::lost(question, &error, token);
-        let mut request = self
-            .http
+        let mut request = http
             .get(format!("{}/api/kernels", self.endpoint))
             .query(&[("search", search), ("limit", &LISTED_MAX.to_string())]);
         if let Some(token) = token {

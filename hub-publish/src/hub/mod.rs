@@ -20,6 +20,8 @@ mod metadata;
 mod options;
 mod publish;
 
+use std::time::Duration;
+
 use hf_hub::{HFClient, HFClientSync, HFResult, RepoTypeKernel};
 
 use self::ask::{Attempts, Question};
@@ -39,12 +41,7 @@ const USER_AGENT: &str = concat!("ridge/", env!("CARGO_PKG_VERSION"));
 /// The Hub, as one token sees it.
 #[derive(Debug)]
 pub struct Hub {
-    /// For questions with short answers.
     client: HFClientSync,
-    /// For commits, which take longer.
-    committer: HFClientSync,
-    /// For the one question that the official client does not have.
-    http: reqwest::blocking::Client,
     endpoint: String,
     token: Option<Token>,
     patience: Patience,
@@ -57,47 +54,18 @@ impl Hub {
     /// [`HubError::Setup`] for an endpoint that is no address, or a token that no header can
     /// carry.
     pub fn connect(options: &HubOptions) -> Result<Self, HubError> {
-        let setup = |reason: String| HubError::Setup { reason };
         let endpoint = options.endpoint.as_deref().unwrap_or(DEFAULT_ENDPOINT);
         let endpoint = endpoint.trim_end_matches('/').to_owned();
         let known = endpoint.starts_with("https://") || endpoint.starts_with("http://");
         if !known || reqwest::Url::parse(&endpoint).is_err() {
             return Err(setup(format!("`{endpoint}` is no address of a server")));
         }
-        if options.token.as_ref().is_some_and(|token| !token.is_sendable()) {
-            return Err(setup("the token has characters that no token has".to_owned()));
+        let (token, patience) = (options.token.clone(), options.patience);
+        if token.as_ref().is_some_and(|token| !token.is_sendable()) {
+            return Err(setup("the token has characters that no token has"));
         }
-        let patience = options.patience;
-        let client = |answer| -> Result<HFClientSync, HubError> {
-            let http = reqwest::Client::builder()
-                .user_agent(USER_AGENT)
-                .connect_timeout(patience.connect)
-                .read_timeout(answer)
-                .build()
-                .map_err(|error| setup(error.to_string()))?;
-            // Without a token the client would look for one in the environment. No header can
-            // carry this one, so none is sent.
-            let token = options.token.as_ref().map_or("\n", Token::reveal);
-            // Repetition is ours: a commit whose answer was lost is looked for before it is
-            // repeated, and the server may say how long to wait.
-            HFClient::builder()
-                .endpoint(&endpoint)
-                .token(token)
-                .client(http)
-                .user_agent(USER_AGENT)
-                .cache_enabled(false)
-                .retry_max_attempts(0)
-                .build_sync()
-                .map_err(|error| setup(error.to_string()))
-        };
-        let http = reqwest::blocking::Client::builder()
-            .user_agent(USER_AGENT)
-            .connect_timeout(patience.connect)
-            .timeout(patience.answer)
-            .build()
-            .map_err(|error| setup(error.to_string()))?;
-        let (client, committer) = (client(patience.answer)?, client(patience.commit)?);
-        Ok(Self { client, committer, http, endpoint, token: options.token.clone(), patience })
+        let client = client(&endpoint, token.as_ref(), patience.connect, patience.answer)?;
+        Ok(Self { client, endpoint, token, patience })
     }
 
     /// Root of the Hub's addresses.
@@ -110,8 +78,10 @@ impl Hub {
     }
 
     /// The same repo, with the patience that a commit takes.
-    fn repo_to_commit(&self, id: &RepoId) -> Repo {
-        self.committer.repository(RepoTypeKernel, id.owner(), id.name())
+    fn repo_to_commit(&self, id: &RepoId) -> Result<Repo, HubError> {
+        let Patience { connect, commit, .. } = self.patience;
+        let client = client(&self.endpoint, self.token.as_ref(), connect, commit)?;
+        Ok(client.repository(RepoTypeKernel, id.owner(), id.name()))
     }
 
     /// Puts a question until there is an answer, or reason to give up.
@@ -142,4 +112,37 @@ impl Hub {
             _ => false,
         }
     }
+}
+
+fn setup(reason: impl ToString) -> HubError {
+    HubError::Setup { reason: reason.to_string() }
+}
+
+/// The official client, with our time limits: it has none of its own.
+fn client(
+    endpoint: &str,
+    token: Option<&Token>,
+    connect: Duration,
+    answer: Duration,
+) -> Result<HFClientSync, HubError> {
+    let http = reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(connect)
+        .read_timeout(answer)
+        .build()
+        .map_err(setup)?;
+    // Without a token the client would look for one in the environment. No header can carry this
+    // one, so none is sent.
+    let token = token.map_or("\n", Token::reveal);
+    // Repetition is ours: a commit whose answer was lost is looked for before it is repeated, and
+    // the server may say how long to wait.
+    HFClient::builder()
+        .endpoint(endpoint)
+        .token(token)
+        .client(http)
+        .user_agent(USER_AGENT)
+        .cache_enabled(false)
+        .retry_max_attempts(0)
+        .build_sync()
+        .map_err(setup)
 }
