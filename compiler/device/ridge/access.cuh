@@ -78,6 +78,25 @@ template <typename T> __device__ __forceinline__ void store_element(T* to, float
     V::pack(values).store(reinterpret_cast<typename V::W*>(to));
 }
 
+// kCount elements, a power of two, by accesses of at most 16 bytes; aligned to the access.
+template <typename T, int kCount> struct Run {
+    static constexpr int kBytes = kCount * int(sizeof(T)) < 16 ? kCount * int(sizeof(T)) : 16;
+    using V = Vector<T, kBytes>;
+    using W = typename V::W;
+    static constexpr int kVectors = kCount / V::kElements;
+    // Room for what `load` writes.
+    static constexpr int kValues = kVectors * V::kValues;
+
+    static __device__ __forceinline__ void load(const T* from, float* values) {
+#pragma unroll
+        for (int v = 0; v < kVectors; ++v) V::load(reinterpret_cast<const W*>(from) + v).unpack(values + v * V::kElements);
+    }
+    static __device__ __forceinline__ void store(T* to, const float* values) {
+#pragma unroll
+        for (int v = 0; v < kVectors; ++v) V::pack(values + v * V::kElements).store(reinterpret_cast<W*>(to) + v);
+    }
+};
+
 // How kThreads threads share a row of kCols elements: thread `t` has the accesses t, t + kThreads, ….
 template <typename T, int kCols, int kThreads, int kVectorBytes> struct RowLayout {
     // Of one access; narrower than kVectorBytes where the row's length asks for it.

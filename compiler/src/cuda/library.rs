@@ -21,6 +21,7 @@ const HEADERS: &[(&str, &str)] = device_headers![
     "async.cuh",
     "backward.cuh",
     "function.cuh",
+    "heads.cuh",
     "launch.cuh",
     "number.cuh",
     "reduce.cuh",
