@@ -46,6 +46,7 @@ class CudaKernel:
         names = {
             "__name__": package,
             "function_modes": platforms.function_modes,
+            "grad_enabled": torch.is_grad_enabled,
             "find": self._known.get,
             "usual": self._usual,
         }
@@ -60,6 +61,8 @@ class CudaKernel:
         binding = self.signature.bind(arguments)
         self.refuse_gradients(arguments)
         self._check_devices(arguments)
+        if arguments[self._tensors[0]].is_meta:
+            return self._outputs(arguments, binding)
         launch, choice = self._launcher(arguments, binding)
         if launch is None:
             result = self._without_launch(choice, arguments, binding)

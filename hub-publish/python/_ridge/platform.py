@@ -27,8 +27,9 @@ def is_watched():
 
 
 def guard(tensors):
-    """A function that says whether tensors are as these: the same types, dtypes, devices, shapes,
-    strides and need of gradients, under no other mode, transform or tracer.
+    """A function that says whether tensors are as these: the same types, dtypes, devices, shapes
+    and strides, under no other dispatch mode, transform or tracer. It does not see whether
+    gradients are recorded, nor function modes.
 
     None where this torch has no such function: dynamo's guards are not public.
     """

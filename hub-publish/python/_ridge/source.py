@@ -40,11 +40,12 @@ def key_places(inputs):
 def call_source(inputs):
     """The text of `call(*inputs, out)`: from a public function to a launcher.
 
-    inputs: the manifest's. Free names: `function_modes`, `find` (shapes and a default to pairs of
-    a guard and a launcher) and `usual`.
+    inputs: the manifest's. Free names: `function_modes`, `grad_enabled`, `find` (shapes and a
+    default to pairs of a guard and a launcher) and `usual`.
     """
     names = [f"a{place}" for place in range(len(inputs))]
-    tensors = ", ".join(name for name, value in zip(names, inputs) if value.shape is not None)
+    tensors = [name for name, value in zip(names, inputs) if value.shape is not None]
+    gradients = " or ".join(f"{name}.requires_grad" for name in tensors)
     tests = [
         f"type({name}) is {_python_type(value.dtype)} and "
         for name, value in zip(names, inputs)
@@ -61,7 +62,9 @@ def call({arguments}, out):
         except AttributeError:
             known = ()
         for is_as_before, launch in known:
-            if is_as_before({tensors}):
+            if is_as_before({", ".join(tensors)}):
+                if grad_enabled() and ({gradients}):
+                    break
                 return launch({arguments}, out)
     return usual(({arguments},), out)
 """

@@ -5,40 +5,41 @@ import importlib
 from . import manifest as manifests
 from .choice import Choice
 
+try:
+    import torch
+
+    from .signature import Signature
+    from .tensors import copy_outputs, run_reference
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    torch = None
+
 
 class UniversalKernel:
-    """One kernel: `call` and `why`. torch is imported by the first of either."""
+    """One kernel: `call` and `why`. It can be made without torch, not called."""
 
     def __init__(self, folder, package):
         """folder: the variant's; package: its name in `sys.modules`."""
         self.manifest = manifests.read(folder)
-        self._package = package
-        self._signature = None
+        self._run = importlib.import_module(f"{package}.reference").run
+        self._signature = None if torch is None else Signature(self.manifest, torch)
 
     def call(self, arguments, out=None):
         """Raises TypeError and ValueError for arguments that do not fit the signature."""
-        signature = self._with_torch()
-        from .tensors import copy_outputs, run_reference
-
-        run = importlib.import_module(f"{self._package}.reference").run
+        signature = self._checked()
         binding = signature.bind(arguments)
-        result = run_reference(run, self.manifest, signature, arguments, binding)
+        result = run_reference(self._run, self.manifest, signature, arguments, binding)
         return result if out is None else copy_outputs(result, out)
 
     def why(self, arguments, device=None):
         """Always the mathematics in torch."""
-        self._with_torch().bind(arguments)
+        self._checked().bind(arguments)
         return Choice("reference", reason="this variant is mathematics in torch")
 
-    def _with_torch(self):
+    def _checked(self):
         if self._signature is None:
-            try:
-                import torch
-            except ImportError as error:
-                message = f"{self.manifest.function} needs torch to run: pip install torch"
-                raise ImportError(message) from error
-
-            from .signature import Signature
-
-            self._signature = Signature(self.manifest, torch)
+            raise ModuleNotFoundError(
+                f"{self.manifest.function} needs torch to run: pip install torch", name="torch"
+            )
         return self._signature
