@@ -25,6 +25,11 @@ def why(@parameters@, *, device=None):
     return _kernel.why((@arguments@,), device)
 
 
-@imports@
+try:
+    @imports@
+except ModuleNotFoundError as _error:
+    # Layers are torch's; without it the rest can still be looked at.
+    if _error.name != "torch":
+        raise
 
-__all__ = [@exports@]
+__all__ = [_name for _name in (@exports@,) if _name in globals()]
