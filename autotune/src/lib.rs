@@ -9,6 +9,7 @@ pub mod budget;
 pub mod cost;
 pub mod history;
 pub mod landscape;
+pub mod learned;
 pub mod prior;
 pub mod racing;
 pub mod simulate;

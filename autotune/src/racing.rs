@@ -86,7 +86,7 @@ fn at_most_heads(n_heads: usize, n: usize) -> f64 {
 
 /// The value that a standard normal one exceeds with this probability, at least 0: Abramowitz and
 /// Stegun 26.2.23, whose error is below 4.5e-4.
-fn upper_quantile(probability: f64) -> f64 {
+pub(crate) fn upper_quantile(probability: f64) -> f64 {
     let p = if probability.is_nan() { 0.5 } else { probability.clamp(1e-12, 0.5) };
     let t = (-2.0 * p.ln()).sqrt();
     let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);

@@ -3,8 +3,9 @@
 use super::shape::Shape;
 
 /// Registers of a thread that hold something else than loaded data: addresses, indices,
-/// accumulators. A guess that separates kernels with room for their loads from those without.
-const WORKING_REGISTERS: f64 = 24.0;
+/// accumulators. It separates kernels with room for their loads from those without: 8 to 16 order
+/// whole spaces measured on an NVIDIA H200 better than 24 and 32.
+const WORKING_REGISTERS: f64 = 16.0;
 
 /// Bytes of a register.
 const REGISTER_BYTES: f64 = 4.0;
@@ -12,6 +13,10 @@ const REGISTER_BYTES: f64 = 4.0;
 /// Clocks from a warp shuffle to its result (public micro-benchmarks of Ampere and Hopper boards:
 /// 23 to 26).
 const SHUFFLE_CLOCKS: f64 = 25.0;
+
+/// Clocks from an arithmetic instruction to the next of the same warp that needs its result (public
+/// micro-benchmarks of boards from Volta to Hopper). A row's instructions mostly do.
+const DEPENDENT_CLOCKS: f64 = 4.0;
 
 /// Barriers that one trip through a row or a tile has at most: two reductions of two barriers.
 /// More than that is taken as a loop whose trips do not overlap.
@@ -72,7 +77,7 @@ pub(super) fn block_time(shape: &Shape<'_>) -> BlockTime {
     let hits = if loaded > 0.0 { (loaded / room - trips).max(0.0) } else { 0.0 };
     let spill_waits = (f64::from(shape.inputs.resources.spill_load_bytes) / SPILL_WAIT_BYTES)
         .min(SPILL_WAITS_MOST);
-    let issue_ns = shape.per_warp_instructions() * clock_ns;
+    let issue_ns = shape.per_warp_instructions() * DEPENDENT_CLOCKS * clock_ns;
 
     let waiting_ns = latency_ns * (trips + L2_LATENCY_SHARE * (hits + spill_waits)) + issue_ns;
     let synchronising_ns = barriers * profile.launch.barrier_ns

@@ -2,7 +2,7 @@
 //! the counters of a few emulated blocks.
 //!
 //! The form is a roofline with the corrections that matter for kernels bound by memory. With `p`
-//! = 4 and every term the time it would take alone,
+//! = 6 and every term the time it would take alone,
 //!
 //! ```text
 //! time = launch + fill + (latency^p + device memory^p + L2^p + shared memory^p + issue^p + …)^(1/p)
@@ -11,11 +11,15 @@
 //! `fill` is what passes before the first block streams; `latency` is what the waves of blocks
 //! would take if bandwidth were endless (Little's law, written per block: see `cost/latency.rs`). The
 //! constants were set against row kernels measured on an H200: empty launches, dispatch, and the
-//! loss of one-shot grids with 32, 48 and 64 KB in flight. It is meant to *order* candidates; below
-//! about 3 µs, where code generation decides, it orders poorly.
+//! loss of one-shot grids with 32, 48 and 64 KB in flight; sharpness, the registers that hold no
+//! data and what a programmatic launch overlaps were set by how 21 whole spaces are ordered. It is
+//! meant to *order* candidates, and orders them by half (a median Kendall tau of 0.43 there): what
+//! it gets wrong can be learned from records, see [`crate::learned`].
 //!
-//! Not modelled: loads that a pipelined kernel issues a stage ahead (taken as waiting), sectors
-//! that a load fetches beside its own, contention of atomics on one address, cache hints, uneven
+//! Not modelled: asynchronous copies past the first-level cache of data that all blocks share
+//! (16-byte `cp.async.cg` of a row of weights: up to three times slower, measured); loads that a
+//! pipelined kernel issues a stage ahead (taken as waiting), sectors that a load fetches beside its
+//! own, contention of atomics on one address, cache hints, uneven
 //! multiprocessor groups.
 
 mod explain;
@@ -42,8 +46,9 @@ use latency::{block_time, instructions};
 use shape::Shape;
 use traffic::traffic;
 
-/// Sharpness of the maximum over terms: two equal terms cost a fifth more than one.
-const SHARPNESS: i32 = 4;
+/// Sharpness of the maximum over terms: two equal terms cost an eighth more than one. Whole spaces
+/// measured on an NVIDIA H200 are ordered worse below 6 and little better above it.
+const SHARPNESS: i32 = 6;
 
 /// Share of the issue slots that real code fills.
 const ISSUE_EFFICIENCY: f64 = 0.8;
@@ -53,8 +58,9 @@ const ISSUE_EFFICIENCY: f64 = 0.8;
 const PROGRAMMATIC_LAUNCH: f64 = 0.76;
 
 /// Share of the fill that a programmatic launch does not overlap with the kernel before it, in a
-/// chain of itself; from 1.47 against 0.99 µs for one row, measured on an NVIDIA H200, 2026-11-22.
-const PROGRAMMATIC_FILL: f64 = 0.6;
+/// chain of itself. Kernels that only load overlap more of it (0.6, from 1.47 against 0.99 µs for
+/// one row); whole spaces of row kernels on an NVIDIA H200 are ordered best from 0.8 on.
+const PROGRAMMATIC_FILL: f64 = 0.8;
 
 /// Dispatch cost of a block that triggers its dependents over one that does not; 1.20 against
 /// 0.60 ns, measured on an NVIDIA H200, 2026-11-22.

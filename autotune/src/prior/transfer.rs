@@ -1,6 +1,6 @@
 //! Priors from the campaigns of other devices, workloads and versions of a kernel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ridge_spec::expression::Value;
 use ridge_spec::outcome::Outcome;
@@ -117,6 +117,7 @@ impl Transfer {
 /// The campaigns in a log, those of one kernel, in the order in which they first come.
 pub fn campaigns(kernel: &str, records: &[TuningRecord]) -> Vec<Campaign> {
     let mut places = BTreeMap::new();
+    let mut timed = BTreeSet::new();
     let mut campaigns: Vec<Campaign> = Vec::new();
     for record in records.iter().filter(|record| record.kernel == kernel) {
         let place = Place::of(record);
@@ -126,13 +127,18 @@ pub fn campaigns(kernel: &str, records: &[TuningRecord]) -> Vec<Campaign> {
             campaigns.push(Campaign { name, place, evaluations: Vec::new() });
             campaigns.len() - 1
         });
-        campaigns[at].evaluations.push((record.candidate.clone(), record.outcome.clone()));
+        // A finalist that is timed again, in another session, is no second evaluation.
+        let again =
+            record.outcome.time_ns().is_some() && !timed.insert((at, record.candidate.clone()));
+        if !again {
+            campaigns[at].evaluations.push((record.candidate.clone(), record.outcome.clone()));
+        }
     }
     campaigns
 }
 
 /// A campaign's evaluations as points of this space, and how many are nothing like one. Of several
-/// that come to the same point the fastest counts.
+/// candidates that come to the same point the fastest counts.
 fn observations(space: &LegalSpace, evaluations: &[(Candidate, Outcome)]) -> (Observations, usize) {
     let parameters = space.parameters();
     let known: Vec<bool> = parameters

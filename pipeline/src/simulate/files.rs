@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use ridge_autotune::landscape::{self, Landscape};
 use ridge_spec::diagnostic::{Diagnostic, SourceLocation};
+use ridge_spec::record::{TuningRecord, read_log};
 
 use crate::error::PipelineError;
+use crate::storage;
 
 /// Largest landscape that is read, bytes, decompressed.
 const LIMIT: u64 = 2 << 30;
@@ -21,16 +23,16 @@ const ENDINGS: [&str; 4] = [".json", ".json.gz", ".jsonl", ".jsonl.gz"];
 
 /// A landscape and the file it is from.
 #[derive(Clone, Debug)]
-pub(super) struct Loaded {
-    pub(super) file: String,
-    pub(super) landscape: Landscape,
+pub(crate) struct Loaded {
+    pub(crate) file: String,
+    pub(crate) landscape: Landscape,
 }
 
 /// Reads every landscape of files and folders, in their order; a folder's files by name.
 ///
 /// # Errors
 /// `landscape.*`, for the first that cannot be read or is none.
-pub(super) fn load(
+pub(crate) fn load(
     paths: &[PathBuf],
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Loaded>, PipelineError> {
@@ -49,10 +51,39 @@ pub(super) fn load(
     Ok(loaded)
 }
 
-/// The file, or the landscape files of the folder.
+/// Reads every record of logs and folders of them, in their order. A line that is no record is a
+/// warning.
+///
+/// # Errors
+/// `landscape.read` for a file that cannot be read, `landscape.empty` for one without a record.
+pub(crate) fn load_records(
+    paths: &[PathBuf],
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Vec<TuningRecord>, PipelineError> {
+    let mut records = Vec::new();
+    for path in paths {
+        for file in files(path).map_err(|error| refuse(path, &error))? {
+            let bytes = read(&file).map_err(|error| refuse(&file, &error))?;
+            let log = read_log(&file.display().to_string(), &bytes);
+            if log.records.is_empty() {
+                let message = format!("`{}` has no tuning record", file.display());
+                return Err(PipelineError::Spec(vec![Diagnostic::new("landscape.empty", message)]));
+            }
+            warnings.extend(log.dropped);
+            records.extend(log.records);
+        }
+    }
+    Ok(records)
+}
+
+/// The file, the log of a campaign's folder, or the landscape files of another folder.
 fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if !std::fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
+    }
+    let log = path.join(storage::RECORDS_FILE);
+    if log.is_file() {
+        return Ok(vec![log]);
     }
     let mut found = Vec::new();
     for entry in std::fs::read_dir(path)? {

@@ -1,5 +1,6 @@
 //! `ridge simulate`: replays recorded landscapes against search strategies, to choose one.
 
+pub mod cost_model;
 pub(crate) mod files;
 mod plot;
 
