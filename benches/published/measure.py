@@ -251,35 +251,38 @@ def streams(published):
 
 
 def device_time(published):
-    """Device time of every tuned shape beside what the campaign measured, and a copy's."""
+    """Device time of every tuned shape beside what the campaign measured."""
     flush = timing.Flush()
     answers = []
     for entry in published.tuned:
-        case = {"workload": entry.workload, "axes": entry.axes, "campaign_ns": entry.median_ns}
-        arguments = published.arguments(entry.axes, entry.types)
-        case["rule"] = published.module.why(*arguments).rule
-        result = published.function(*arguments)
-        result = result if isinstance(result, tuple) else (result,)
-        tensors = [a for a in arguments if torch.is_tensor(a)]
-        set_bytes = sum(t.numel() * t.element_size() for t in [*tensors, *result])
-        sets = timing.n_sets(set_bytes, flush.l2_bytes)
-        inputs = [[a.clone() if torch.is_tensor(a) else a for a in arguments] for _ in range(sets)]
-        outputs = [[torch.empty_like(tensor) for tensor in result] for _ in range(sets)]
-
-        def call(place):
-            out = tuple(outputs[place]) if len(result) > 1 else outputs[place][0]
-            published.function(*inputs[place], out=out)
-
-        samples = timing.device_ns(call, sets, outputs, flush, entry.median_ns)
-        case |= {"sets": sets, "median_ns": round(statistics.median(samples)), "samples": len(samples)}
-        quarters = statistics.quantiles(samples, n=4)
-        case["quartiles_ns"] = [round(quarters[0]), round(quarters[2])]
-        case["ratio"] = case["median_ns"] / entry.median_ns
-        case["holds"] = case["ratio"] <= DEVICE_RATIO or entry.basis != "measured"
-        answers.append(case)
-        del arguments, result, inputs, outputs, tensors
+        answers.append(_timed(published, entry, flush))
         torch.cuda.empty_cache()
     return {"holds": all(case["holds"] for case in answers), "cases": answers}
+
+
+def _timed(published, entry, flush):
+    case = {"workload": entry.workload, "axes": entry.axes, "campaign_ns": entry.median_ns}
+    arguments = published.arguments(entry.axes, entry.types)
+    case["rule"] = published.module.why(*arguments).rule
+    result = published.function(*arguments)
+    result = result if isinstance(result, tuple) else (result,)
+    tensors = [*(a for a in arguments if torch.is_tensor(a)), *result]
+    set_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    sets = timing.n_sets(set_bytes, flush.l2_bytes)
+    inputs = [[a.clone() if torch.is_tensor(a) else a for a in arguments] for _ in range(sets)]
+    outputs = [tuple(torch.empty_like(tensor) for tensor in result) for _ in range(sets)]
+
+    def call(place):
+        out = outputs[place]
+        published.function(*inputs[place], out=out if len(out) > 1 else out[0])
+
+    samples = timing.device_ns(call, sets, outputs, flush, entry.median_ns)
+    quarters = statistics.quantiles(samples, n=4)
+    case |= {"sets": sets, "samples": len(samples), "median_ns": round(statistics.median(samples))}
+    case["quartiles_ns"] = [round(quarters[0]), round(quarters[2])]
+    case["ratio"] = case["median_ns"] / entry.median_ns
+    case["holds"] = case["ratio"] <= DEVICE_RATIO or entry.basis != "measured"
+    return case
 
 
 def host_cost(published):
