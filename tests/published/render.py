@@ -90,7 +90,9 @@ def placeholders(manifest, layers, reference):
             continue
         kind = _ANNOTATIONS.get(value["dtype"], _ANNOTATIONS.get(value["dtype"][0], "int"))
         default = value.get("default")
-        parameters.append(f"{value['name']}: {kind}" + (f" = {default}" if default is not None else ""))
+        parameters.append(
+            f"{value['name']}: {kind}" + (f" = {default}" if default is not None else "")
+        )
     outputs = ['"torch.Tensor"'] + ["torch.Tensor"] * (len(manifest["outputs"]) - 1)
     tuned = [entry for entry in manifest["entries"] if entry["rule"] == "tuned"]
     return {
@@ -99,9 +101,12 @@ def placeholders(manifest, layers, reference):
         "description": manifest["description"] or manifest["kernel"],
         "parameters": ", ".join(parameters),
         "arguments": ", ".join(value["name"] for value in manifest["inputs"]),
-        "returns": outputs[0] if len(outputs) == 1 else f'"tuple[{", ".join(["torch.Tensor"] * len(outputs))}]"',
+        "returns": outputs[0]
+        if len(outputs) == 1
+        else f'"tuple[{", ".join(["torch.Tensor"] * len(outputs))}]"',
         "documentation": "\n".join(
-            f"    {value['name']}: {value['shape'] or value['dtype']}." for value in manifest["inputs"]
+            f"    {value['name']}: {value['shape'] or value['dtype']}."
+            for value in manifest["inputs"]
         ),
         "imports": f"from . import {', '.join(modules)}" if modules else "",
         "exports": ", ".join(f'"{name}"' for name in sorted([*modules, function, "why"])),

@@ -59,7 +59,9 @@ class Repository:
                 folders.add((prefix + "/".join(parts[:depth]), depth))
             if recursive or len(parts) == 1:
                 size = len(content)
-                entries.append({"type": "file", "oid": blob_id(content), "size": size, "path": path})
+                entries.append(
+                    {"type": "file", "oid": blob_id(content), "size": size, "path": path}
+                )
         for folder, depth in sorted(folders):
             if recursive or depth == 1:
                 oid = blob_id(folder.encode())

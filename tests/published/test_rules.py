@@ -32,7 +32,12 @@ class Expressions(unittest.TestCase):
         self.check("((rows <= 4) * 7)", 7, rows=4)
 
     def test_division_truncates_as_in_c(self):
-        for a, b, quotient, rest in ((7, 2, 3, 1), (-7, 2, -3, -1), (7, -2, -3, 1), (-7, -2, 3, -1)):
+        for a, b, quotient, rest in (
+            (7, 2, 3, 1),
+            (-7, 2, -3, -1),
+            (7, -2, -3, 1),
+            (-7, -2, 3, -1),
+        ):
             self.check(f"div({a}, {b})", quotient)
             self.check(f"rem({a}, {b})", rest)
         with self.assertRaises(ZeroDivisionError):

@@ -90,7 +90,9 @@ class Operator(unittest.TestCase):
         from torch._subclasses import FakeTensorMode
 
         with FakeTensorMode():
-            y = self.module.rmsnorm(torch.empty(5, 6, 4096, dtype=BF16), torch.empty(4096, dtype=BF16))
+            y = self.module.rmsnorm(
+                torch.empty(5, 6, 4096, dtype=BF16), torch.empty(4096, dtype=BF16)
+            )
         self.assertEqual((y.shape, y.dtype), ((5, 6, 4096), BF16))
 
     def test_meta_tensors(self):
