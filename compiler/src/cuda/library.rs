@@ -25,6 +25,7 @@ const HEADERS: &[(&str, &str)] = device_headers![
     "launch.cuh",
     "number.cuh",
     "reduce.cuh",
+    "softmax.cuh",
 ];
 
 /// The text of a header of the library.
