@@ -83,9 +83,13 @@ class Kernel:
         self.launch = self.spec["launch"]
 
     def defaults(self):
-        """The defaults of the scalar inputs."""
-        inputs = self.spec["inputs"].items()
-        return {name: one["default"] for name, one in inputs if "shape" not in one and "default" in one}
+        """The defaults of the scalar inputs, as numbers of their kind."""
+        found = {}
+        for name, one in self.spec["inputs"].items():
+            if "shape" not in one and "default" in one:
+                kind = float if one["dtype"].startswith(("f", "bf")) else int
+                found[name] = kind(one["default"])
+        return found
 
     def with_derived(self, axes, types):
         """The axes, and those that the spec derives from them."""

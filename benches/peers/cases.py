@@ -55,6 +55,7 @@ class Operation:
     scalars: dict = dataclasses.field(default_factory=dict)
     kernel_outputs: dict = None
     finish: object = None
+    shared: tuple = ()  # inputs that all sets have in common, for they are large
     # Types of the kernel's type variables, where it has others than T.
     types: dict = dataclasses.field(default_factory=lambda: {"T": "bf16"})
 

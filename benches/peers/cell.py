@@ -34,7 +34,11 @@ class Cell:
         self.tainted = False  # a capture broke off: the process should not time another cell
         self.at("making the inputs")
         draw = Draw(torch, clock.device, seed)
-        self.inputs = [operation.inputs(draw, **self.dims) for _ in range(self.sets)]
+        self.inputs = []
+        for _ in range(self.sets):
+            drawn = operation.inputs(draw, **self.dims)
+            drawn.update({name: self.inputs[0][name] for name in operation.shared if self.inputs})
+            self.inputs.append(drawn)
         self.input_sums = [self.sum_of(inputs) for inputs in self.inputs]
         self.at("the inputs are there")
 

@@ -74,19 +74,19 @@ def _eager_layers(torch):
 
     silu_mul_fp8_row = silu_mul_fp8
 
-    def rotated(x, cos, sin):
+    def rotated(x, cosine, sine):
         # As models do it: in the heads' type.
-        cos, sin = (torch.cat((part, part), -1).to(x.dtype).unsqueeze(1) for part in (cos, sin))
-        first, second = x.chunk(2, -1)
-        return x * cos + torch.cat((-second, first), -1) * sin
+        cosine, sine = (torch.cat((part, part), -1).to(x.dtype).unsqueeze(1) for part in (cosine, sine))
+        low, high = x.chunk(2, -1)
+        return x * cosine + torch.cat((-high, low), -1) * sine
 
-    def rope(q, k, cos, sin):
-        return {"q_out": rotated(q, cos, sin), "k_out": rotated(k, cos, sin)}
+    def rope(q, k, cosine, sine):
+        return {"q_rotated": rotated(q, cosine, sine), "k_rotated": rotated(k, cosine, sine)}
 
-    def qk_norm_rope(q, k, q_weight, k_weight, cos, sin):
+    def qk_norm_rope(q, k, q_weight, k_weight, cosine, sine):
         q = functional.rms_norm(q, q.shape[-1:], q_weight, EPS)
         k = functional.rms_norm(k, k.shape[-1:], k_weight, EPS)
-        return {"q_out": rotated(q, cos, sin), "k_out": rotated(k, cos, sin)}
+        return rope(q, k, cosine, sine)
 
     def embedding_gather(table, token):
         return {"y": functional.embedding(token, table)}
@@ -108,7 +108,10 @@ def _eager_training(torch):
         index = target.unsqueeze(-1)
         loss = -logarithms.gather(-1, index).squeeze(-1)
         columns = torch.arange(x.shape[-1], device=x.device)
-        return {"loss": loss, "dx": (logarithms.exp() - (columns == index).float()).to(x.dtype)}
+        return {"loss": loss, "dlogits": (logarithms.exp() - (columns == index).float()).to(x.dtype)}
+
+    def sum_parts(partial):
+        return {"total": partial.sum(0).to(torch.bfloat16)}
 
     def adamw(weight, gradient, first, second):
         step, wide = ADAMW, gradient.float()
@@ -224,18 +227,18 @@ def _quack():
         return {"loss": cross_entropy_fwd(x, target)}
 
     def cross_entropy_backward(x, target):
-        loss, dx = cross_entropy_fwd(x, target, return_dx=True)
-        return {"loss": loss, "dx": dx}
+        loss, dlogits = cross_entropy_fwd(x, target, return_dx=True)
+        return {"loss": loss, "dlogits": dlogits}
 
     def rmsnorm_backward(x, weight, dy, rstd):
         dx, dweight = rmsnorm_bwd(x, weight, dy, rstd)[:2]
         return {"dx": dx, "dweight": dweight}
 
-    def rope(q, k, cos, sin):
+    def rope(q, k, cosine, sine):
         from quack.rotary import apply_rotary
 
-        parts = (apply_rotary(x.unsqueeze(0), cos, sin).squeeze(0) for x in (q, k))
-        return dict(zip(("q_out", "k_out"), parts, strict=True))
+        rotated = {name: apply_rotary(x.unsqueeze(0), cosine, sine).squeeze(0) for name, x in (("q", q), ("k", k))}
+        return {f"{name}_rotated": x for name, x in rotated.items()}
 
     names = (
         "rmsnorm", "add_rmsnorm", "layernorm", "softmax", "cross_entropy", "cross_entropy_backward",

@@ -5,7 +5,7 @@ from cases import EPS, Operation, bf16, fp8, quantised, rms, single
 ROTARY_BASE = 500000.0
 GATED_SHAPES = ((128, 14336), (1024, 14336), (4096, 14336), (16384, 14336))
 # Query and key heads of 128 as in Qwen3-8B and Llama-3-8B, both 32 and 8.
-HEADS = ((128, 32, 8, 128), (1024, 32, 8, 128), (4096, 32, 8, 128), (16384, 32, 8, 128))
+HEADS = ((128, 32, 8, 128), (1024, 32, 8, 128), (4096, 32, 8, 128), (16384, 32, 8, 128), (4096, 64, 8, 128))
 
 
 def _gated_inputs(draw, **dims):
@@ -28,34 +28,34 @@ def _gelu_erf_reference(inputs):
     return {"y": 0.5 * gate * (1 + (gate * 0.5**0.5).erf()) * inputs["up"].double()}
 
 
-def _rope_inputs(draw, tokens, q_heads, kv_heads, head_dim):
-    torch, half = draw.torch, head_dim // 2
+def _rope_inputs(draw, tokens, query_heads, key_heads, dim):
+    torch, half = draw.torch, dim // 2
     positions = torch.arange(tokens, device=draw.device, dtype=torch.float32)
     frequencies = ROTARY_BASE ** (-torch.arange(half, device=draw.device, dtype=torch.float32) / half)
     angles = positions.unsqueeze(-1) * frequencies
     return {
-        "q": draw.normal(tokens, q_heads, head_dim), "k": draw.normal(tokens, kv_heads, head_dim),
-        "cos": angles.cos(), "sin": angles.sin(),
+        "q": draw.normal(tokens, query_heads, dim), "k": draw.normal(tokens, key_heads, dim),
+        "cosine": angles.cos(), "sine": angles.sin(),
     }
 
 
-def _rotated(x, cos, sin):
-    first, second = x.double().chunk(2, -1)
-    cos, sin = cos.double().unsqueeze(1), sin.double().unsqueeze(1)
-    whole = x.new_empty(x.shape, dtype=first.dtype)
-    whole[..., : first.shape[-1]] = first * cos - second * sin
-    whole[..., first.shape[-1] :] = second * cos + first * sin
+def _rotated(x, cosine, sine):
+    low, high = x.double().chunk(2, -1)
+    cosine, sine = cosine.double().unsqueeze(1), sine.double().unsqueeze(1)
+    whole = x.new_empty(x.shape, dtype=low.dtype)
+    whole[..., : low.shape[-1]] = low * cosine - high * sine
+    whole[..., low.shape[-1] :] = high * cosine + low * sine
     return whole
 
 
 def _rope_reference(inputs):
-    angles = inputs["cos"], inputs["sin"]
-    return {"q_out": _rotated(inputs["q"], *angles), "k_out": _rotated(inputs["k"], *angles)}
+    angles = inputs["cosine"], inputs["sine"]
+    return {"q_rotated": _rotated(inputs["q"], *angles), "k_rotated": _rotated(inputs["k"], *angles)}
 
 
-def _qk_norm_inputs(draw, tokens, q_heads, kv_heads, head_dim):
-    weights = {"q_weight": draw.weight(head_dim), "k_weight": draw.weight(head_dim)}
-    return {**_rope_inputs(draw, tokens, q_heads, kv_heads, head_dim), **weights}
+def _qk_norm_inputs(draw, tokens, query_heads, key_heads, dim):
+    weights = {"q_weight": draw.weight(dim), "k_weight": draw.weight(dim)}
+    return {**_rope_inputs(draw, tokens, query_heads, key_heads, dim), **weights}
 
 
 def _qk_norm_reference(inputs):
@@ -63,8 +63,8 @@ def _qk_norm_reference(inputs):
     return _rope_reference({**inputs, **normal})
 
 
-def _rope_bytes(tokens, q_heads, kv_heads, head_dim):
-    return 4 * tokens * (q_heads + kv_heads) * head_dim + 4 * tokens * head_dim
+def _rope_bytes(tokens, query_heads, key_heads, dim):
+    return 4 * tokens * (query_heads + key_heads) * dim + 4 * tokens * dim
 
 
 def _gather_inputs(draw, tokens, vocabulary, cols):
@@ -73,7 +73,7 @@ def _gather_inputs(draw, tokens, vocabulary, cols):
 
 # Peers round to bfloat16 after each of several steps, and differences of large products are small.
 _ROTARY = {
-    "q_out": bf16("tokens q_heads head_dim", 0.05), "k_out": bf16("tokens kv_heads head_dim", 0.05),
+    "q_rotated": bf16("tokens query_heads dim", 0.05), "k_rotated": bf16("tokens key_heads dim", 0.05),
 }
 
 ACTIVATIONS = (
@@ -120,22 +120,24 @@ POSITIONS = (
     Operation(
         name="rope",
         kernel="rope",
-        dims=("tokens", "q_heads", "kv_heads", "head_dim"),
+        dims=("tokens", "query_heads", "key_heads", "dim"),
         shapes=HEADS,
         inputs=_rope_inputs,
         reference=_rope_reference,
         outputs=_ROTARY,
         bytes_moved=_rope_bytes,
+        types={"T": "bf16", "C": "f32"},
     ),
     Operation(
         name="qk_norm_rope",
         kernel="qk-norm-rope",
-        dims=("tokens", "q_heads", "kv_heads", "head_dim"),
+        dims=("tokens", "query_heads", "key_heads", "dim"),
         shapes=HEADS,
         inputs=_qk_norm_inputs,
         reference=_qk_norm_reference,
         outputs=_ROTARY,
         bytes_moved=_rope_bytes,
+        types={"T": "bf16", "C": "f32"},
         scalars={"eps": EPS},
     ),
 )
@@ -145,12 +147,13 @@ MOVES = (
         name="embedding_gather",
         kernel="embedding-gather",
         dims=("tokens", "vocabulary", "cols"),
-        shapes=((128, 128256, 4096), (4096, 128256, 4096), (16384, 151936, 4096)),
+        shapes=((128, 32000, 4096), (4096, 32000, 4096), (16384, 32000, 4096), (8192, 50368, 1024)),
         inputs=_gather_inputs,
         reference=lambda inputs: {"y": inputs["table"][inputs["token"]].double()},
         outputs={"y": bf16("tokens cols", 0.0, 0.0)},
         bytes_moved=lambda tokens, vocabulary, cols: 4 * tokens * cols + 8 * tokens,
         types={"T": "bf16", "I": "i64"},
+        shared=("table",),
     ),
     Operation(
         name="transpose",

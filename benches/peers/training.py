@@ -22,7 +22,7 @@ def _loss_rows(x, target):
 def _loss_and_gradient_rows(x, target):
     gradient = x.double().softmax(-1)
     gradient.scatter_add_(-1, target.unsqueeze(-1), gradient.new_full((len(x), 1), -1.0))
-    return {**_loss_rows(x, target), "dx": gradient}
+    return {**_loss_rows(x, target), "dlogits": gradient}
 
 
 def _rms_backward_inputs(draw, parts, rows_per_part, cols):
@@ -107,8 +107,10 @@ LOSSES = (
         shapes=((4096, 32000), (4096, 128256), (1024, 151936)),
         inputs=_loss_inputs,
         reference=lambda inputs: by_rows(_loss_and_gradient_rows, inputs["x"], inputs["target"]),
-        outputs={"loss": single("rows", 1e-3, 1e-4), "dx": bf16("rows cols", 1e-6)},
+        outputs={"loss": single("rows", 1e-3, 1e-4), "dlogits": bf16("rows cols", 1e-6)},
         bytes_moved=lambda rows, cols: 4 * rows * cols + 12 * rows,
+        # The gradient of the rows' sum, with no row left out.
+        scalars={"scale": 1.0, "ignore_index": -100},
     ),
 )
 
@@ -138,6 +140,19 @@ BACKWARD = (
         finish=_summed("dweight", "dbias"),
         bytes_moved=lambda parts, rows_per_part, cols: parts * rows_per_part * (6 * cols + 8) + 6 * cols,
         scalars={"eps": EPS},
+    ),
+)
+
+SUMS = (
+    Operation(
+        name="sum_parts",
+        kernel="sum-parts",
+        dims=("parts", "cols"),
+        shapes=((256, 4096), (512, 4096), (256, 8192)),
+        inputs=lambda draw, parts, cols: {"partial": draw.normal(parts, cols, dtype="float32")},
+        reference=lambda inputs: {"total": inputs["partial"].double().sum(0)},
+        outputs={"total": bf16("cols", 1e-3)},
+        bytes_moved=lambda parts, cols: 4 * parts * cols + 2 * cols,
     ),
 )
 
