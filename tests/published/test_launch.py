@@ -1,9 +1,11 @@
 """What reaches the driver, for calls of every kind."""
 
 import copy
+import gc
 import threading
 import unittest
 import warnings
+import weakref
 
 import render
 import torch
@@ -240,6 +242,15 @@ class Launch(unittest.TestCase):
             self.published.function(x, weight)
         self.assertEqual(len(self.published.stub.launches()), 3)
 
+    def test_no_tensor_is_kept(self):
+        x, weight = tensors(16)
+        self.published.function(x, weight)
+        y = self.published.function(x, weight)
+        kept = [weakref.ref(tensor) for tensor in (x, weight, y)]
+        del x, weight, y
+        gc.collect()
+        self.assertEqual([reference() for reference in kept], [None] * 3)
+
     def test_inference_tensors(self):
         x, weight = tensors(16)
         self.published.function(x, weight)
@@ -250,6 +261,27 @@ class Launch(unittest.TestCase):
 
 
 class OtherLaunches(unittest.TestCase):
+    def test_outputs_unlike_the_inputs(self):
+        manifest = rmsnorm_manifest()
+        manifest["outputs"].append({"name": "scale", "shape": ["rows"], "dtype": "f32"})
+        for artifact in manifest["artifacts"].values():
+            artifact["parameters"].append({"offset_bytes": 32, "size_bytes": 8})
+        for entry in manifest["entries"]:
+            entry["launch"]["arguments"].append({"kind": "tensor", "name": "scale"})
+        published = Published(manifest)
+        x, weight = tensors(2, 8)
+        for _ in range(2):
+            y, scale = published.function(x, weight)
+            self.assertEqual((scale.shape, scale.dtype), ((2, 8), torch.float32))
+            self.assertEqual(published.last().values("QQQifQ")[5], scale.data_ptr())
+        out = (torch.empty_like(y), torch.empty_like(scale))
+        for _ in range(2):
+            results = published.function(x, weight, out=out)
+            self.assertTrue(all(a is b for a, b in zip(results, out)))
+            self.assertEqual(published.last().values("QQQifQ")[5], out[1].data_ptr())
+        with self.assertRaisesRegex(ValueError, "`out` must be 2 tensors, got 1"):
+            published.function(x, weight, out=out[0])
+
     def test_large_shared_memory_and_clusters(self):
         manifest = rmsnorm_manifest()
         launch = manifest["entries"][0]["launch"]

@@ -1,6 +1,7 @@
 """The operator under torch's compilers, tracers and modes; layers; the variant for any device."""
 
 import contextlib
+import types
 import unittest
 import warnings
 
@@ -211,6 +212,33 @@ class Layers(unittest.TestCase):
         with kernels.use_kernel_mapping(mapping), self.assertRaises(AssertionError):
             # No backward: in training the model keeps its own.
             kernels.kernelize(model, mode=kernels.Mode.TRAINING, device="cpu")(x)
+
+
+class Benchmark(unittest.TestCase):
+    def test_script_runs_and_verifies_as_kernels_does(self):
+        manifest = render.example()
+        manifest["entries"][0]["axes"]["rows"] = 8
+        published = Published(manifest)
+        module = load_text(render.fill("benchmark.py", render.placeholders(manifest, True, True)))
+        self.assertEqual(dir(module.Tuned).count("benchmark_qwen3_8b_prefill_4096"), 1)
+        for name in dir(module.Tuned):
+            if not name.startswith("benchmark_"):
+                continue
+            workload = name.removeprefix("benchmark_")
+            instance = module.Tuned()
+            instance.kernel = load(published.home, published.module.__name__)
+            getattr(instance, f"setup_{workload}")()
+            with quiet():
+                getattr(instance, name)()
+                expected = getattr(instance, f"verify_{workload}")()
+            self.assertTrue(torch.allclose(instance.out, expected, atol=1e-2))
+
+
+def load_text(text):
+    """A module of this text."""
+    module = types.ModuleType("benchmark")
+    exec(compile(text, "benchmark.py", "exec"), module.__dict__)
+    return module
 
 
 class Universal(unittest.TestCase):

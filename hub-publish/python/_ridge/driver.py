@@ -82,6 +82,10 @@ class Driver:
             self._contexts[index] = context
         self._check("cuCtxSetCurrent", context)
 
+    def relaxed(self):
+        """A context in which this thread may load modules while a stream is captured."""
+        return _Relaxed(self._library)
+
     def load(self, folder, artifact, capability):
         """The function of an artifact in this thread's context: its CUBIN, or its PTX.
 
@@ -143,20 +147,19 @@ class Driver:
         log = ctypes.create_string_buffer(_LOG_BYTES)
         options = (ctypes.c_int * 2)(_JIT_ERROR_LOG_BUFFER, _JIT_ERROR_LOG_BUFFER_SIZE)
         values = (ctypes.c_void_p * 2)(ctypes.addressof(log), _LOG_BYTES)
-        with _Relaxed(self._library):
-            status = self._library.cuModuleLoadDataEx(
-                ctypes.byref(module), image, ctypes.c_uint(2), options, values
-            )
-            if status != 0:
-                text = log.value.decode(errors="replace").strip()
-                error = self.error("cuModuleLoadDataEx", status)
-                raise DriverError(f"{what}: {error}" + (f": {text}" if text else ""))
-            self._check("cuModuleGetFunction", ctypes.byref(function), module, symbol.encode())
+        status = self._library.cuModuleLoadDataEx(
+            ctypes.byref(module), image, ctypes.c_uint(2), options, values
+        )
+        if status != 0:
+            text = log.value.decode(errors="replace").strip()
+            error = self.error("cuModuleLoadDataEx", status)
+            raise DriverError(f"{what}: {error}" + (f": {text}" if text else ""))
+        self._check("cuModuleGetFunction", ctypes.byref(function), module, symbol.encode())
         return function
 
 
 class _Relaxed:
-    """Lets this thread load a module while one of its streams is captured into a graph."""
+    """While a stream is captured, the driver refuses what could wait for it, loading included."""
 
     def __init__(self, library):
         self._exchange = library.cuThreadExchangeStreamCaptureMode
@@ -198,7 +201,7 @@ class Functions:
         Raises DriverError where it does not load or does not fit the device. The device must be
         torch's current one.
         """
-        with self._lock:
+        with self._lock, self.driver.relaxed():
             self.driver.bind_primary_context(self._index)
             digest = entry.artifact.digest
             function = self._functions.get(digest)

@@ -25,7 +25,10 @@ class FallbackWarning(UserWarning):
 
 
 class CudaKernel:
-    """One kernel: `call`, `operator` and `why`."""
+    """One kernel: `call`, `operator` and `why`.
+
+    `call` and `direct` take the inputs in order and `out`, or None for new outputs.
+    """
 
     def __init__(self, folder, package, platform=None, driver=None):
         """folder: the variant's; package: its name in `sys.modules`; the rest is for tests."""
@@ -42,15 +45,10 @@ class CudaKernel:
         inputs = self.manifest.inputs
         self._tensors = [place for place, value in enumerate(inputs) if value.shape is not None]
         self._key_places = key_places(inputs)
+        # What the operator runs: nobody is to see that call any more.
+        self.direct = self._short_way(package, self.run)
+        self.call = self._short_way(package, self._usual)
         self.operator = register(self, folder)
-        names = {
-            "__name__": package,
-            "function_modes": platforms.function_modes,
-            "grad_enabled": torch.is_grad_enabled,
-            "find": self._known.get,
-            "usual": self._usual,
-        }
-        self.call = define(call_source(inputs), "call", names)
 
     def run(self, arguments, out=None):
         """A call on tensors that are there: checks, chooses, copies where it must, launches.
@@ -115,6 +113,17 @@ class CudaKernel:
                     "no backward; call it under torch.no_grad() or torch.inference_mode(), pass "
                     f"`{name}.detach()`{other if torch_version else ''}"
                 )
+
+    def _short_way(self, package, usual):
+        """A function of the inputs and `out` for calls that were seen before; else `usual`."""
+        names = {
+            "__name__": package,
+            "function_modes": platforms.function_modes,
+            "grad_enabled": torch.is_grad_enabled,
+            "find": self._known.get,
+            "usual": usual,
+        }
+        return define(call_source(self.manifest.inputs), "call", names)
 
     def _usual(self, arguments, out):
         """A call that `call` does not know: of an unusual kind, or the first with its shapes."""

@@ -29,7 +29,7 @@ def _define(kernel, namespace, name):
     library.define(f"{name}{schema(kernel.manifest)}", tags=torch.Tag.pt2_compliant_tag)
 
     def run(*arguments):
-        return kernel.run(arguments)
+        return kernel.direct(*arguments, None)
 
     def fake(*arguments):
         return kernel.fake(arguments)
