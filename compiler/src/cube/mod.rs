@@ -50,7 +50,7 @@ use space::Generated;
 
 /// Counts up when the same candidate is written as another kernel, or the generated space or launch
 /// changes: records of kernels made before are then another kernel's.
-pub const GENERATOR: u32 = 2;
+pub const GENERATOR: u32 = 3;
 
 /// A candidate's kernel as text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -149,7 +149,10 @@ impl fmt::Display for Source<'_> {
             f.write_str("allow_next_kernel();\nwait_for_kernel_before();\n")?;
         }
         self.prologue(f)?;
-        write!(f, "{}\n}}\n\n}}  // namespace ridge\n", self.compiled.body)
+        // The language's conversion to eight bits saturates. It is also the one that the hardware has:
+        // CubeCL's spelling is computed in software, bit by bit.
+        let body = self.compiled.body.to_string().replace("__NV_NOSAT", "__NV_SATFINITE");
+        write!(f, "{body}\n}}\n\n}}  // namespace ridge\n")
     }
 }
 
