@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::publish::PublishArguments;
+use crate::commands::search_hub::SearchHubArguments;
 use crate::commands::simulate::SimulateArguments;
 
 /// Compile, check, tune and publish CUDA kernels, with or without a GPU.
@@ -86,6 +88,24 @@ pub(crate) enum Command {
   ridge simulate landscapes/ --strategy portfolio,descent --budget 100 --out curves.html
   ridge simulate landscapes/ --prior landscapes/ --strategy portfolio,surrogate")]
     Simulate(SimulateArguments),
+    /// Publish a tuned kernel as a Hugging Face kernel repo, which `kernels.get_kernel` loads: to a
+    /// folder, or to the Hub.
+    ///
+    /// Only what was measured and verified is published, with the records that prove it. The same
+    /// command again changes nothing.
+    /// Exit status 0: published; 2: no answer.
+    #[command(after_help = "Examples:
+  ridge publish ridge-out/rmsnorm-cuda-0 --to-folder published/rmsnorm
+  ridge publish landscapes/h200/rmsnorm--*.jsonl.gz --spec kernels/rmsnorm --to-folder published/rmsnorm
+  ridge publish published/rmsnorm --repo org/rmsnorm --dry-run
+  ridge publish ridge-out/rmsnorm-cuda-0 --repo org/rmsnorm")]
+    Publish(PublishArguments),
+    /// Say what kernels of a name the Hugging Face Hub has: versions, builds, what they run on, and
+    /// whether they carry a tuned matrix.
+    ///
+    /// The token is that of `HF_TOKEN` or of `hf auth login`; without one, what is public is found.
+    /// Exit status 0: there are some; 1: there are none; 2: no answer.
+    SearchHub(SearchHubArguments),
     /// Compile requests from stdin, one JSON object a line.
     #[command(hide = true)]
     CompileWorker,

@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use ridge_hub_publish::hub::{HubOptions, Token};
 use ridge_pipeline::setup::{DeviceWorkerCommand, Setup, WorkerCommand};
 
 use crate::arguments::Global;
@@ -32,6 +33,30 @@ pub(crate) fn setup(global: &Global) -> anyhow::Result<Setup> {
 /// Folder of a campaign without `--out`.
 pub(crate) fn default_out(kernel: &str, target: &str) -> PathBuf {
     PathBuf::from("ridge-out").join(format!("{kernel}-{target}"))
+}
+
+/// Where the Hub is and who asks, as the Hub's own clients find out: `HF_ENDPOINT`; `HF_TOKEN`,
+/// else the file that `hf auth login` writes (`HF_TOKEN_PATH`, or `token` in `HF_HOME`, which is
+/// `huggingface` in the user's cache folder).
+pub(crate) fn hub() -> HubOptions {
+    let endpoint = variable("HF_ENDPOINT");
+    let implicit = variable("HF_HUB_DISABLE_IMPLICIT_TOKEN").is_none();
+    let token = implicit
+        .then(|| variable("HF_TOKEN").or_else(|| std::fs::read_to_string(token_file()?).ok()));
+    let token = token.flatten().as_deref().and_then(Token::new);
+    HubOptions { endpoint, token, ..HubOptions::default() }
+}
+
+fn token_file() -> Option<PathBuf> {
+    if let Some(path) = variable("HF_TOKEN_PATH") {
+        return Some(path.into());
+    }
+    let home = variable("HF_HOME").map(PathBuf::from).or_else(|| {
+        let cache = variable("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")));
+        Some(cache?.join("huggingface"))
+    });
+    Some(home?.join("token"))
 }
 
 /// Whether text on stdout may carry colour.

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use ridge_hub_publish::hub::HubError;
+use ridge_hub_publish::publication::PublishError;
 use ridge_pipeline::error::PipelineError;
 use ridge_spec::diagnostic::Diagnostic;
 use serde::Serialize;
@@ -47,10 +49,8 @@ struct FailureBody<'a> {
 
 /// Says why there is no answer: on stderr for people, on stdout as JSON for agents.
 pub(crate) fn failure(error: &anyhow::Error, as_json: bool) {
-    let known = error.downcast_ref::<PipelineError>();
-    let code = known.map_or_else(|| "internal".to_owned(), PipelineError::code);
-    let hint = known.and_then(PipelineError::hint);
-    let diagnostics = match known {
+    let (code, hint) = code_and_hint(error);
+    let diagnostics = match error.downcast_ref() {
         Some(PipelineError::Spec(diagnostics)) => diagnostics.as_slice(),
         _ => &[],
     };
@@ -69,6 +69,20 @@ pub(crate) fn failure(error: &anyhow::Error, as_json: bool) {
             talk(&draw::diagnostic::diagnostic(&paint, diagnostic));
         }
     }
+}
+
+/// The stable code of an error, and what to try.
+fn code_and_hint(error: &anyhow::Error) -> (String, Option<String>) {
+    if let Some(own) = error.downcast_ref::<PipelineError>() {
+        return (own.code(), own.hint());
+    }
+    if let Some(own) = error.downcast_ref::<PublishError>() {
+        return (own.code().to_owned(), own.hint().map(str::to_owned));
+    }
+    if let Some(own) = error.downcast_ref::<HubError>() {
+        return (own.code().to_owned(), own.hint());
+    }
+    ("internal".to_owned(), None)
 }
 
 /// Prints clap's own words; help and version are answers, everything else is a bad flag.

@@ -2,14 +2,18 @@
 
 use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ridge_hub_publish::hub;
 use ridge_pipeline::event::{Event, Observer};
 
 use crate::draw::paint::Paint;
-use crate::draw::{diagnostic, time};
+use crate::draw::{self, diagnostic, time};
 use crate::{environment, output};
+
+/// A bar's parts, in eighths.
+const BLOCKS: &str = "█▉▊▋▌▍▎▏ ";
 
 /// Draws events as they come. Off a terminal only warnings and the download are told.
 pub(crate) struct Progress {
@@ -29,6 +33,45 @@ impl Progress {
         }
     }
 
+    /// One that other threads draw on too.
+    pub(crate) fn shared() -> Arc<Self> {
+        Arc::new(Self::new())
+    }
+
+    /// Draws what happens on the way to the Hub.
+    pub(crate) fn watcher(self: &Arc<Self>) -> hub::Watcher {
+        let progress = Arc::clone(self);
+        Arc::new(move |event| progress.on_hub(&event))
+    }
+
+    fn on_hub(&self, event: &hub::Event) {
+        match event {
+            hub::Event::Step(name) => {
+                self.replace(None, "{spinner} {msg}");
+                self.with(|bar| bar.set_message(name.clone()));
+            }
+            hub::Event::Sending { n_files, n_bytes } => {
+                let size = draw::hub::bytes(*n_bytes);
+                self.replace(Some(*n_bytes), "{spinner} {msg}");
+                self.with(|bar| bar.set_message(format!("sending {n_files} files, {size}")));
+            }
+            hub::Event::Sent { n_bytes, n_total } => self.with(|bar| {
+                if let Ok(style) = ProgressStyle::with_template(
+                    "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}",
+                ) {
+                    bar.set_style(style.progress_chars(BLOCKS));
+                }
+                bar.set_length(*n_total);
+                bar.set_position(*n_bytes);
+            }),
+            hub::Event::Waiting { wait, reason } => {
+                let paint = Paint::new(environment::stderr_colour());
+                let text = format!("{}: {reason}; again in {wait:.1?}\n", paint.strong("warning"));
+                self.with(|bar| bar.suspend(|| output::talk(&text)));
+            }
+        }
+    }
+
     fn replace(&self, length: Option<u64>, template: &str) {
         let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         bar.finish_and_clear();
@@ -36,7 +79,7 @@ impl Progress {
             if self.terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         *bar = ProgressBar::with_draw_target(length, target);
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+            bar.set_style(style.progress_chars(BLOCKS));
         }
         bar.enable_steady_tick(std::time::Duration::from_millis(120));
     }

@@ -9,6 +9,15 @@
 mod bad_input;
 mod check;
 mod doctor;
+mod hub;
 mod ridge;
 mod simulate;
 mod tune;
+
+/// What the library's tests of the way to the Hub use too.
+#[expect(dead_code, reason = "they use more of it")]
+#[path = "../../hub-publish/tests/hub/fixture.rs"]
+mod published;
+#[expect(dead_code, reason = "they use more of it")]
+#[path = "../../hub-publish/tests/hub/stand_in/mod.rs"]
+mod stand_in;

@@ -2,7 +2,10 @@
 
 mod check;
 mod doctor;
+pub(crate) mod publish;
+pub(crate) mod push;
 mod report;
+pub(crate) mod search_hub;
 pub(crate) mod simulate;
 mod tune;
 
@@ -14,6 +17,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
     let format = arguments.global.format;
     if let Command::Report { dir } = &arguments.command {
         return report::run(dir, format);
+    }
+    if let Command::SearchHub(flags) = &arguments.command {
+        return search_hub::run(flags, format);
     }
     if let Command::CompileWorker = &arguments.command {
         ridge_pipeline::setup::serve_compile_worker()?;
@@ -29,7 +35,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
         Command::Doctor(flags) => doctor::run(&setup, flags, format),
         Command::Check(flags) => check::run(&setup, flags, format),
         Command::Tune(flags) => tune::run(&setup, flags, format),
+        Command::Publish(flags) => publish::run(&setup, flags, format),
         Command::Simulate(flags) => simulate::run(flags, format),
-        Command::Report { .. } | Command::CompileWorker | Command::DeviceWorker => Ok(Answer::Yes),
+        Command::Report { .. }
+        | Command::SearchHub(_)
+        | Command::CompileWorker
+        | Command::DeviceWorker => Ok(Answer::Yes),
     }
 }

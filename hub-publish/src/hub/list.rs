@@ -75,6 +75,18 @@ impl Hub {
         Ok(Listing { query: name.to_owned(), found, not_shown, notes })
     }
 
+    /// Ids of the repos of just this name, the most downloaded first.
+    pub(super) fn of_this_name(
+        &self,
+        name: &str,
+        watch: &Watcher,
+    ) -> Result<Vec<String>, HubError> {
+        let mut notes = Vec::new();
+        let mut ids = self.candidates(name, &mut notes, watch)?;
+        ids.retain(|id| notes.is_empty() && is_name(id, name));
+        Ok(ids)
+    }
+
     /// Ids of repos that may be meant, the likeliest first.
     fn candidates(
         &self,

@@ -18,6 +18,7 @@ mod list;
 mod local;
 mod metadata;
 mod options;
+mod preflight;
 mod publish;
 
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hf_hub::{RepoTypeDataset, RepoTypeKernel, RepoTypeModel, RepoTypeSpace};
+use hf_hub::RepoTypeKernel;
 use serde::Serialize;
 
 use super::Hub;
@@ -120,14 +120,9 @@ impl Hub {
         watch(Event::Step("looking at the Hub".to_owned()));
         let branch = target.branch();
         let publication = Publication { hub: self, target, local: &local, branch: &branch, watch };
-        let mut notes = publication.who()?;
-        let found = self.find(&target.repo, watch)?;
+        let (found, notes) = self.find_and_tell(&target.repo, watch)?;
         if let Some(found) = &found {
             publication.check_ours(found)?;
-        } else {
-            notes.extend(publication.other_type()?.map(|found| {
-                format!("`{}` is also a {found} repo; `kernels` does not look there", target.repo)
-            }));
         }
         let mut pushed =
             if dry_run { publication.plan(found)? } else { publication.carry_out(found)? };
@@ -137,23 +132,6 @@ impl Hub {
 }
 
 impl Publication<'_> {
-    /// Sees that the token is good before anything else, and says whom it belongs to where that
-    /// looks wrong.
-    fn who(&self) -> Result<Vec<String>, HubError> {
-        if self.hub.token.is_none() {
-            return Ok(vec!["without a token: private repos cannot be seen".to_owned()]);
-        }
-        let question = Question::new("find out whose token this is");
-        let user = self.hub.ask(&question, self.watch, || self.hub.client.whoami().send())?;
-        let owner = self.target.repo.owner();
-        let orgs = user.orgs.unwrap_or_default();
-        let is_member = orgs.iter().any(|org| org.name.as_deref() == Some(owner));
-        if user.username == owner || is_member {
-            return Ok(Vec::new());
-        }
-        Ok(vec![format!("the token is of `{}`, who is not a member of `{owner}`", user.username)])
-    }
-
     /// Refuses to write over what others published.
     fn check_ours(&self, found: &Found) -> Result<(), HubError> {
         if self.target.replace {
@@ -179,33 +157,6 @@ impl Publication<'_> {
             return foreign("no version there was made by Ridge".to_owned());
         }
         Ok(())
-    }
-
-    /// The type of another repo of this id, where there is one.
-    fn other_type(&self) -> Result<Option<&'static str>, HubError> {
-        let (owner, name) = (self.target.repo.owner(), self.target.repo.name());
-        let question = Question::new(format!("look for `{}`", self.target.repo));
-        let client = &self.hub.client;
-        let ask = |kind: &'static str, put: &dyn Fn() -> hf_hub::HFResult<bool>| match self
-            .hub
-            .ask(&question, self.watch, put)
-        {
-            Ok(exists) => Ok(exists.then_some(kind)),
-            Err(error) if self.hub.means_absent(&error) => Ok(None),
-            // Gated or private repos of others: something is there that we may not see.
-            Err(HubError::Refused { status: 401 | 403, .. }) => Ok(Some(kind)),
-            Err(error) => Err(error),
-        };
-        let model = client.repository(RepoTypeModel, owner, name);
-        if let Some(kind) = ask("model", &|| model.exists().send())? {
-            return Ok(Some(kind));
-        }
-        let dataset = client.repository(RepoTypeDataset, owner, name);
-        if let Some(kind) = ask("dataset", &|| dataset.exists().send())? {
-            return Ok(Some(kind));
-        }
-        let space = client.repository(RepoTypeSpace, owner, name);
-        ask("space", &|| space.exists().send())
     }
 
     fn files(&self) -> BTreeMap<String, &LocalFile> {
@@ -334,10 +285,12 @@ impl Publication<'_> {
             {
                 Ok(false)
             }
-            Err(error @ HubError::Refused { status: 409, .. }) => match self.other_type()? {
-                Some(found) => Err(HubError::WrongType { repo: id, found }),
-                None => Err(error),
-            },
+            Err(error @ HubError::Refused { status: 409, .. }) => {
+                match self.hub.other_type(&self.target.repo, self.watch)? {
+                    Some(found) => Err(HubError::WrongType { repo: id, found }),
+                    None => Err(error),
+                }
+            }
             Err(error) => Err(error),
         }
     }

@@ -5,7 +5,7 @@ use ridge_hub_publish::hub::{Card, Event};
 use crate::fixture::{
     Files, ID, files, folder, hub, listener, on_branch, publish, publish_from, target, visible,
 };
-use crate::stand_in::StandIn;
+use crate::stand_in::{Kind, StandIn, State};
 
 fn without(files: &Files, prefix: &str) -> Files {
     files
@@ -152,6 +152,32 @@ fn a_dry_run_needs_no_token() {
     assert!(planned.repo_created);
     let state = stand_in.state();
     assert!(state.seen.iter().all(|it| it.authorization.is_none()), "{:?}", state.seen);
+}
+
+#[test]
+fn what_is_there_is_said_first() {
+    let stand_in = StandIn::start();
+    stand_in.state().store.put(Kind::Kernel, "acme/RMSnorm", &[]);
+    stand_in.state().store.put(Kind::Kernel, "acme/fast-rmsnorm", &[]);
+    let id = target(1).repo;
+    let say = || hub(&stand_in, Some("hf_writer")).preflight(&id, &listener().0).unwrap();
+    assert_eq!(
+        say(),
+        ["there are kernels of this name: `acme/RMSnorm`; `ridge search-hub rmsnorm` says what \
+          they run on"]
+    );
+    stand_in.state().has_no_list = true;
+    assert_eq!(say(), [""; 0]);
+    stand_in.state().store.put(Kind::Kernel, ID, &[]);
+    assert_eq!(say(), ["`org/rmsnorm` has no version yet"]);
+    let build = |name: &str| format!("build/{name}/x.py");
+    let (a, b) = (build("torch-cpu"), build("torch-cuda"));
+    let there = [("v1", a.as_str(), ""), ("v2", &a, ""), ("v2", &b, "")];
+    stand_in.state().store.put(Kind::Kernel, ID, &there);
+    assert_eq!(say(), ["`org/rmsnorm` has v1 (torch-cpu), v2 (2 builds)"]);
+    *stand_in.state() = State::default();
+    publish(&stand_in, &files(1, 1), 1).unwrap();
+    assert_eq!(say(), ["`org/rmsnorm` has v1 (tuned by Ridge)"]);
 }
 
 #[test]

@@ -79,6 +79,24 @@ fn nobody_there() {
     assert_eq!(error.code(), "hub.network");
 }
 
+#[test]
+fn a_hub_that_says_nothing() {
+    let stand_in = StandIn::start();
+    stand_in.trouble("/refs", 0, 99, Fault::Stalled);
+    let mut options = HubOptions { endpoint: Some(stand_in.endpoint()), ..HubOptions::default() };
+    options.patience.n_attempts = 2;
+    options.patience.wait = std::time::Duration::from_millis(1);
+    options.patience.answer = std::time::Duration::from_millis(200);
+    stand_in.state().store.put(Kind::Kernel, ID, &[]);
+    let hub = Hub::connect(&options).unwrap();
+    let error = hub.look(&RepoId::parse(ID).unwrap(), &listener().0).unwrap_err();
+    assert_eq!(error.code(), "hub.network");
+    assert_eq!(
+        error.to_string(),
+        "cannot list the branches of `org/rmsnorm`: the Hub took too long to answer"
+    );
+}
+
 #[track_caller]
 fn check_setup(endpoint: &str, token: &str, expected: &str) {
     let options = HubOptions {

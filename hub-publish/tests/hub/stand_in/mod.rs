@@ -34,6 +34,8 @@ pub(crate) enum Fault {
     Lost,
     /// It has its effect, but the answer never arrives.
     AnswerLost,
+    /// It is never answered, and has no effect.
+    Stalled,
     /// Somebody else commits to the branch first, then it goes its way.
     Overtaken,
 }
@@ -137,6 +139,12 @@ impl StandIn {
                 Some(Fault::AnswerLost) => {
                     let _lost = routes::answer(&mut state, &request, &self.endpoint());
                     return;
+                }
+                Some(Fault::Stalled) => {
+                    drop(state);
+                    loop {
+                        std::thread::park();
+                    }
                 }
                 Some(Fault::Overtaken) => {
                     state.store.overtake(&request.path);
