@@ -27,13 +27,13 @@ template <typename Op, int kLanes> __device__ __forceinline__ float over_lanes(f
 template <int kLanes> __device__ __forceinline__ float sum_over_lanes(float value) { return over_lanes<Sum, kLanes>(value); }
 template <int kLanes> __device__ __forceinline__ float max_over_lanes(float value) { return over_lanes<Max, kLanes>(value); }
 
-// Waits for the other threads of the row, and for no others. Rows of more than a warp use the barriers
-// from 1 on, of which there are 15; `__syncthreads` is 0.
+// Waits for the other threads of the row. Where a row has several warps, every thread of the block takes
+// part: a named barrier for each row would take all 16 of the block, which limits how many blocks fit.
 template <int kThreads> __device__ __forceinline__ void wait_for_row() {
     if constexpr (kThreads <= 32) {
         __syncwarp();
     } else {
-        asm volatile("bar.sync %0, %1;" ::"r"(int(threadIdx.y) + 1), "n"(kThreads) : "memory");
+        __syncthreads();
     }
 }
 
@@ -56,7 +56,8 @@ template <int kBit> __device__ __forceinline__ void share_pair(float own, float 
     values[1] = has_second ? own : other;
 }
 
-// Reduces kValues values at once over the kThreads threads of a row, kThreads a power of two.
+// Reduces kValues values at once over the kThreads threads of a row, kThreads a power of two. Every thread
+// of the block takes part, whether its row exists or not.
 //
 // `partials` has `n_partials` slots in shared memory. It must not be written again before every
 // thread of the row has passed another barrier: kernels that reduce in a loop take turns with two.
@@ -90,6 +91,7 @@ __device__ __forceinline__ void over_row(float (&values)[kValues], float* partia
         for (int i = 0; i < kValues; ++i) values[i] = over_lanes<Op, kWarps>(mine[i * kWarps + lane % kWarps]);
     }
 }
+
 // Reduces two values at once, each by its own operation; `partials` as above, for two values.
 template <typename First, typename Second, int kThreads>
 __device__ __forceinline__ void over_row(float& first, float& second, float* partials) {
@@ -107,6 +109,7 @@ __device__ __forceinline__ void over_row(float& first, float& second, float* par
         second = over_lanes<Second, kWarps>(mine[kWarps + threadIdx.x % kWarps]);
     }
 }
+
 template <int kThreads> __device__ __forceinline__ float sum_over_row(float value, float* partials) {
     float values[1] = {value};
     over_row<Sum, kThreads>(values, partials);
