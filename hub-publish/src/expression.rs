@@ -32,7 +32,7 @@ fn renamed(residual: Residual, names: &BTreeMap<String, String>) -> Residual {
     }
 }
 
-/// Leaves out what changes nothing: a factor of 1, a divisor of 1, adding 0.
+/// Leaves out what changes nothing: a factor of 1, a divisor of 1, adding 0, a condition that holds.
 fn simplify(residual: Residual) -> Residual {
     match residual {
         Residual::Unary(operation, operand) => {
@@ -44,10 +44,34 @@ fn simplify(residual: Residual) -> Residual {
                 (Binary::Multiply | Binary::Divide | Binary::CeilDiv, _, Some(1))
                 | (Binary::Add | Binary::Subtract, _, Some(0)) => left,
                 (Binary::Multiply, Some(1), _) | (Binary::Add, Some(0), _) => right,
+                // A side that holds leaves the other to decide, if that is 0 or 1 already.
+                (Binary::And, Some(value), _) if value != 0 && is_truth(&right) => right,
+                (Binary::And, _, Some(value)) if value != 0 && is_truth(&left) => left,
+                (Binary::Or, Some(0), _) if is_truth(&right) => right,
+                (Binary::Or, _, Some(0)) if is_truth(&left) => left,
                 _ => Residual::Binary(operation, Box::new(left), Box::new(right)),
             }
         }
         leaf @ (Residual::Known(_) | Residual::Name(_)) => leaf,
+    }
+}
+
+/// Whether the value is 0 or 1.
+const fn is_truth(residual: &Residual) -> bool {
+    match residual {
+        Residual::Unary(operation, _) => matches!(operation, Unary::Not | Unary::IsPowerOfTwo),
+        Residual::Binary(operation, ..) => matches!(
+            operation,
+            Binary::And
+                | Binary::Or
+                | Binary::Less
+                | Binary::LessEqual
+                | Binary::Equal
+                | Binary::NotEqual
+                | Binary::GreaterEqual
+                | Binary::Greater
+        ),
+        Residual::Known(_) | Residual::Name(_) => false,
     }
 }
 
@@ -148,6 +172,8 @@ mod tests {
             "rows > 1 && rows < 9 || !rows",
             "truth(truth((rows > 1) and (rows < 9)) or truth(not rows))",
         );
+        check("one == 1 && rows >= threads", "(rows >= 128)");
+        check("one == 1 && rows", "truth(1 and rows)");
         check("-rows + -5", "((-rows) + (-5))");
         check("min(rows, 3, more)", "min(min(rows, 3), more)");
         check("is_power_of_two(rows)", "is_power_of_two(rows)");

@@ -77,7 +77,17 @@ pub fn files(
         license: &publication.options.license,
         architectures,
     };
-    let mut files = source_tree(publication, &templates, &function, &cuda, &architectures);
+    let mut files = source_tree(publication, &function, &cuda, &architectures);
+    if torch.is_some() {
+        // They compare with the reference in torch.
+        for (template, path) in [
+            ("benchmark.py", "benchmarks/benchmark.py".to_owned()),
+            ("test_kernel.py", format!("tests/test_{function}.py")),
+        ] {
+            let text = templates.template(template).unwrap_or_default();
+            files.insert(path, text.into_bytes());
+        }
+    }
     let own = described("cuda", architectures.as_slice());
     let id = metadata::id(&own, &cuda);
     place(&mut files, CUDA_VARIANT, &own, cuda);
@@ -194,7 +204,6 @@ pub(crate) fn configs(matrix: &Matrix) -> [(String, Vec<u8>); 2] {
 /// Everything outside `build/` but the card.
 fn source_tree(
     publication: &Publication<'_>,
-    templates: &Templates<'_>,
     function: &str,
     cuda: &BTreeMap<String, Vec<u8>>,
     architectures: &[Architecture],
@@ -207,14 +216,6 @@ fn source_tree(
     let compat = format!("{function}/__init__.py");
     for (path, bytes) in cuda.iter().filter(|(path, _)| **path != compat) {
         files.insert(format!("torch-ext/{function}/{path}"), bytes.clone());
-    }
-    for (template, path) in [
-        ("benchmark.py", "benchmarks/benchmark.py".to_owned()),
-        ("test_kernel.py", format!("tests/test_{function}.py")),
-    ] {
-        if let Some(text) = templates.template(template) {
-            files.insert(path, text.into_bytes());
-        }
     }
     let mut add =
         |path: &str, bytes: Vec<u8>| files.insert(format!("{KERNEL_FOLDER}/{path}"), bytes);

@@ -10,6 +10,7 @@ mod card;
 mod expression;
 pub mod folder;
 pub mod hub;
+pub mod inspect;
 mod interface;
 mod manifest;
 mod metadata;

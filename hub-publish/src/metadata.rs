@@ -82,6 +82,6 @@ pub(crate) fn is_covered(path: &str) -> bool {
 /// What a loader checks a GPU against: `9.0a` fits 9.0 alone, `9.0+PTX` everything from there on.
 pub(crate) fn capability(architecture: Architecture) -> String {
     let number = architecture.capability();
-    let ending = if architecture.to_string().ends_with('a') { "a" } else { "+PTX" };
+    let ending = if architecture.is_specific() { "a" } else { "+PTX" };
     format!("{}.{}{ending}", number / 10, number % 10)
 }

@@ -113,6 +113,12 @@ pub enum PublishError {
         /// One of them.
         found: String,
     },
+    /// A folder without builds.
+    #[error("`{}` is no kernel repo: there are no builds in it", path.display())]
+    NotARepo {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file cannot be written.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -140,6 +146,7 @@ impl PublishError {
             Self::Interface { .. } => "publish.interface",
             Self::Entry { .. } => "publish.entry",
             Self::Folder { .. } => "publish.folder",
+            Self::NotARepo { .. } => "repo.none",
             Self::Write { .. } => "io.write",
             Self::Read { .. } => "io.read",
         }
@@ -160,6 +167,9 @@ impl PublishError {
             }
             Self::Entry { .. } => None,
             Self::Folder { .. } => Some("name an empty folder, or one that `ridge publish` wrote"),
+            Self::NotARepo { .. } => {
+                Some("name the folder that `ridge publish --to-folder` wrote, with `build` in it")
+            }
             Self::Write { .. } => {
                 Some("free some space or name another folder, and run the command again")
             }

@@ -22,15 +22,18 @@ macro_rules! embedded {
 /// The runtime, the same in every repo.
 const RUNTIME: &[Text] = embedded!("_ridge":
     "__init__.py", "choice.py", "driver.py", "expression.py", "kernel.py", "launchers.py",
-    "manifest.py", "operators.py", "platform.py", "signature.py", "source.py", "tensors.py",
+    "manifest.py", "operators.py", "platform.py",
+    "sample.py", "signature.py", "source.py", "tensors.py",
     "universal.py",
 );
 
 const TEMPLATES: &[Text] = embedded!("templates":
-    "cuda_init.py", "universal_init.py", "compat_init.py",
+    "benchmark.py", "compat_init.py", "cuda_init.py", "test_kernel.py", "universal_init.py",
 );
 
-const LAYERS: &[Text] = embedded!("templates/layers": "rmsnorm.py");
+const LAYERS: &[Text] = embedded!("templates/layers":
+    "layernorm.py", "rmsnorm.py", "silu-mul.py", "softmax.py",
+);
 
 /// Puts a kernel's names into templates.
 pub(crate) struct Templates<'a> {

@@ -33,6 +33,11 @@ impl Architecture {
     pub const fn capability(self) -> u16 {
         self.capability
     }
+
+    /// Whether it has instructions of its own (the `a` suffix), and so runs nowhere else.
+    pub const fn is_specific(self) -> bool {
+        self.specific
+    }
 }
 
 impl fmt::Display for Architecture {

@@ -125,7 +125,7 @@ fn dispatch(spec: &KernelSpec) -> String {
         .collect();
     let fixed = match fixed.as_slice() {
         [] => "types".to_owned(),
-        axes => format!("types and of {}", axes.join(", ")),
+        axes => format!("types and {}", axes.join(", ")),
     };
     format!(
         "## Which kernel a call takes\n\n\
@@ -164,10 +164,15 @@ fn reproduce(publication: &Publication<'_>) -> String {
 fn compatibility(publication: &Publication<'_>, universal: bool) -> String {
     let needs = publication.matrix.compatibility();
     let mut text = "## Compatibility\n\n".to_owned();
+    let general = publication.artifacts.iter().any(|own| !own.manifest.target.is_specific());
     text.push_str(&format!(
-        "- compute capability {}; where another GPU's is newer, only PTX without architecture-specific \
-         instructions runs there\n",
-        needs.compute_capabilities.join(", ")
+        "- compute capability {}{}\n",
+        needs.compute_capabilities.join(", "),
+        if general {
+            ", and newer ones through PTX"
+        } else {
+            "; the binaries run there and nowhere else"
+        }
     ));
     if !needs.driver_minimum.is_empty() {
         text.push_str(&format!(

@@ -27,8 +27,7 @@ pub(super) fn measured(publication: &Publication<'_>) -> String {
     if any_measured {
         text.push_str(
             " The copy moves as many bytes, half read and half written, and was timed in the same \
-             rounds. A kernel that is faster than it finds part of its data in the cache, or writes \
-             less than it reads.",
+             rounds.",
         );
     }
     text.push('\n');

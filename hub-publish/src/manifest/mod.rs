@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::digest::Digest;
 use ridge_spec::expression::Scope;
-use ridge_spec::kernel::{AxisKind, DtypeRef, KernelSpec, TensorDeclaration};
+use ridge_spec::kernel::{AxisKind, DtypeRef, KernelSpec, Reference, TensorDeclaration};
 use serde_json::{Map, Value, json};
 
 use crate::expression;
@@ -110,7 +110,7 @@ fn common(spec: &KernelSpec, digest: Digest, reference: bool) -> Map<String, Val
         "reference": reference.then_some("reference.py"),
         "types": types,
         "axes": spec.axes.iter().map(|(name, kind)| axis(name, kind)).collect::<Vec<_>>(),
-        "inputs": spec.inputs.iter().map(|(name, own)| input(name, own)).collect::<Vec<_>>(),
+        "inputs": spec.inputs.iter().map(|(name, own)| input(spec, name, own)).collect::<Vec<_>>(),
         "outputs": spec.outputs.iter().map(|(name, own)| tensor(name, own)).collect::<Vec<_>>(),
         "tolerance": {
             "absolute": tolerance.absolute,
@@ -143,8 +143,13 @@ fn tensor(name: &str, declaration: &TensorDeclaration) -> Value {
     json!({ "name": name, "dtype": dtype, "shape": declaration.shape })
 }
 
-fn input(name: &str, declaration: &TensorDeclaration) -> Value {
+fn input(spec: &KernelSpec, name: &str, declaration: &TensorDeclaration) -> Value {
     let mut value = tensor(name, declaration);
+    if let Reference::Math(program) = &spec.reference
+        && let Some(bound) = program.take_bounds().into_iter().find(|bound| bound.input == name)
+    {
+        value["index_of"] = json!(bound.axis);
+    }
     if declaration.shape.is_none() {
         value["default"] = json!(declaration.default);
     }
