@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::commands::publish::PublishArguments;
 use crate::commands::search_hub::SearchHubArguments;
 use crate::commands::simulate::SimulateArguments;
+use crate::commands::verify_repo::VerifyRepoArguments;
 
 /// Compile, check, tune and publish CUDA kernels, with or without a GPU.
 #[derive(Debug, Parser)]
@@ -100,6 +101,11 @@ pub(crate) enum Command {
   ridge publish published/rmsnorm --repo org/rmsnorm --dry-run
   ridge publish ridge-out/rmsnorm-cuda-0 --repo org/rmsnorm")]
     Publish(PublishArguments),
+    /// Check a published repo as who uses it should: digests, the matrix and the launches against
+    /// spec and records, and every kernel against the reference.
+    ///
+    /// Exit status 0: all is as published; 1: something is wrong; 2: no answer.
+    VerifyRepo(VerifyRepoArguments),
     /// Say what kernels of a name the Hugging Face Hub has: versions, builds, what they run on, and
     /// whether they carry a tuned matrix.
     ///

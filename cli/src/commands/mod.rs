@@ -8,6 +8,7 @@ mod report;
 pub(crate) mod search_hub;
 pub(crate) mod simulate;
 mod tune;
+pub(crate) mod verify_repo;
 
 use crate::arguments::{Arguments, Command};
 use crate::{Answer, environment};
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Answer> {
         Command::Tune(flags) => tune::run(&setup, flags, format),
         Command::Publish(flags) => publish::run(&setup, flags, format),
         Command::Simulate(flags) => simulate::run(flags, format),
+        Command::VerifyRepo(flags) => verify_repo::run(&setup, flags, format),
         Command::Report { .. }
         | Command::SearchHub(_)
         | Command::CompileWorker

@@ -10,3 +10,4 @@ pub(crate) mod publish;
 pub(crate) mod simulate;
 pub(crate) mod time;
 pub(crate) mod tune;
+pub(crate) mod verify_repo;
