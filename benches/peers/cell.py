@@ -30,7 +30,8 @@ class Cell:
         self.bytes = operation.bytes_moved(**self.dims)
         self.sets = protocol.n_sets(self.bytes, clock.l2_bytes)
         self.calls = protocol.n_calls(self.sets)
-        self.graphs, self.left_out, self.errors, self.chosen, self.sums = {}, {}, {}, {}, {}
+        self.graphs, self.left_out, self.errors, self.chosen = {}, {}, {}, {}
+        self.input_sums, self.sums = {}, {}
         self.tainted = False  # a capture broke off: the process should not time another cell
         self.at("making the inputs")
         draw = Draw(torch, clock.device, seed)
@@ -39,7 +40,7 @@ class Cell:
             drawn = operation.inputs(draw, **self.dims)
             drawn.update({name: self.inputs[0][name] for name in operation.shared if self.inputs})
             self.inputs.append(drawn)
-        self.input_sums = [self.sum_of(inputs) for inputs in self.inputs]
+        self.input_sums = self.sums_of(self.unshared())
         self.at("the inputs are there")
 
     def at(self, step):
@@ -56,29 +57,35 @@ class Cell:
         except Exception as error:
             raise CellError(f"“{self.step}”: {str(error).splitlines()[0]}") from error
 
-    def sum_of(self, tensors):
-        return {name: checksum(self.torch, tensor) for name, tensor in tensors.items()}
+    def unshared(self):
+        """The inputs of each set; those that all have in common, in the first only."""
+        shared = self.operation.shared
+        first, *others = self.inputs
+        return [first, *({name: one[name] for name in one if name not in shared} for one in others)]
+
+    def sums_of(self, sets):
+        """A checksum for each tensor of each set, as `{(set, name): sum}`."""
+        places = [(i, name) for i, tensors in enumerate(sets) for name in tensors]
+        sums = [checksum(self.torch, sets[i][name]) for i, name in places]
+        return dict(zip(places, self.torch.stack(sums).tolist(), strict=True))
 
     def compare(self, when):
         """Raises where an input, or an output of somebody who is done, is no longer what it was."""
-        for i, sums in enumerate(getattr(self, "input_sums", [])):
-            for name, value in self.sum_of(self.inputs[i]).items():
-                if int(value) != int(sums[name]):
-                    raise CellError(f"{when}: input `{name}` of set {i} has changed")
-        if not self.check_each:
-            return
-        for owner, all_sums in self.sums.items():
-            if self.step.startswith(f"{owner}:"):
-                continue  # it has just run: its outputs are its own to change
-            for i, sums in enumerate(all_sums):
-                now = self.sum_of(self.graphs[owner].outputs[i])
-                for name in sums:
-                    if int(now[name]) != int(sums[name]):
-                        raise CellError(f"{when}: output `{name}` of {owner}, set {i}, has changed")
+        if self.input_sums:
+            self.compare_sums(f"{when}: input", self.input_sums, self.unshared())
+        for owner, sums in self.sums.items():
+            # Who has just run may have changed its own.
+            if not self.step.startswith(f"{owner}:"):
+                self.compare_sums(f"{when}: of {owner}, output", sums, self.graphs[owner].outputs)
+
+    def compare_sums(self, what, sums, sets):
+        for (i, name), now in self.sums_of(sets).items():
+            if now != sums[i, name]:
+                raise CellError(f"{what} `{name}` of set {i} has changed")
 
     def remember(self, name):
         if self.check_each:
-            self.sums[name] = [self.sum_of(outputs) for outputs in self.graphs[name].outputs]
+            self.sums[name] = self.sums_of(self.graphs[name].outputs)
 
     def error(self, outputs, i):
         return worst_error(self.torch, self.operation, outputs, self.operation.reference(self.inputs[i]))

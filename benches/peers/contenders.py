@@ -149,7 +149,8 @@ def _compiled(torch, mode):
 
 
 def _liger():
-    from liger_kernel.ops import fused_add_rms_norm, geglu, layer_norm, rms_norm, softmax as ops_softmax, swiglu
+    from liger_kernel.ops import fused_add_rms_norm, geglu, layer_norm, rms_norm, swiglu
+    from liger_kernel.ops import softmax as ops_softmax
     from liger_kernel.ops.utils import calculate_settings
 
     def first(result):

@@ -110,7 +110,7 @@ class Clock:
         """Times of `DRAWS` replays in us, the first left out; all are queued before the first begins."""
         torch = self.torch
         events = [[torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in range(DRAWS)]
-        torch.cuda._sleep(1_000_000)  # the host gets ahead of the device
+        torch.cuda._sleep(2_000_000)  # about a millisecond, in which the host gets ahead of the device
         for start, end in events:
             if flushed:
                 self.flush.sum()

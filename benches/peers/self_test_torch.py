@@ -201,7 +201,7 @@ def check_meddlers(cell, check_each):
         cell.add("compile", meddling)
         cell.compare("at the end")
     except CellError as error:
-        owner = "output `y` of torch, set 0" if check_each else "input `x` of set 0"
+        owner = "of torch, output `y` of set 0" if check_each else "input `x` of set 0"
         assert owner in str(error), error
         assert not check_each or "compile: warming up" in str(error), error
     else:

@@ -8,6 +8,9 @@ use std::path::Path;
 
 use ridge_spec::kernel::{KernelSpec, Role};
 
+/// Kernels that compute nothing.
+const ONLY_MOVE: [&str; 2] = ["embedding-gather", "transpose"];
+
 fn library() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernels");
     let mut specs = Vec::new();
@@ -40,10 +43,12 @@ fn every_workload_of_the_library_binds_and_its_default_launches() {
         let spec = KernelSpec::parse(&name, &text).unwrap_or_else(|errors| panic!("{errors:#?}"));
         for workload in &spec.workloads {
             let instance = spec.bind(workload, &kernel_fixture::profile()).unwrap();
-            assert!(instance.bytes_min() > 0 && instance.flops() > 0, "{name}: {workload}");
+            assert!(instance.bytes_min() > 0, "{name}: {workload}");
             if workload.role == Role::Verify {
                 continue;
             }
+            let only_moves = ONLY_MOVE.contains(&spec.name.to_string().as_str());
+            assert_eq!(instance.flops() == 0, only_moves, "{name}: {workload}");
             let legal = spec.space.legal(instance.scope()).unwrap();
             let default = spec.space.default.as_ref().unwrap();
             assert!(legal.find(default).is_some(), "{name}: {workload}: {default}");
