@@ -137,6 +137,10 @@ class Refusals(unittest.TestCase):
     def setUp(self):
         self.published = Published(render.example())
 
+        # What is known already must not hide what is wrong.
+        for rows in (2, 2):
+            self.published.function(*inputs(rows))
+
     def check(self, error, message, *arguments):
         for call in (self.published.function, self.published.module.why):
             with self.assertRaises(error) as caught:
@@ -147,6 +151,8 @@ class Refusals(unittest.TestCase):
         x, weight = inputs(2)
         self.check(TypeError, "`x` must be a torch.Tensor, got list", [1.0], weight)
         self.check(TypeError, "`weight` must be a torch.Tensor, got NoneType", x, None)
+        array = x.float().numpy()
+        self.check(TypeError, "`x` must be a torch.Tensor, got ndarray", array, weight)
         message = "`x` must be a dense tensor, got torch.sparse_coo"
         self.check(TypeError, message, x.to_sparse(), weight)
 

@@ -1,9 +1,12 @@
 """From the shapes of a call to the function that launches an entry for them."""
 
+import math
+import struct
 import threading
 
 import torch
 
+from . import platform as platforms
 from .choice import Choice, Device, candidates, configure
 from .driver import CONTEXT_STATUSES, Driver, DriverError, Functions, Slot
 from .source import define, launcher_source
@@ -64,7 +67,7 @@ class Launchers:
         ]
         new = [part for shape, dtype in shapes for part in (shape, _strides(shape), dtype)]
         device = tensor.get_device()
-        fit = _fitter(shapes, device, self.mask)
+        fit = _fitter(shapes, self._sizes(binding), device, self.mask)
         launch = self._maker(entry)(
             device,
             self.mask,
@@ -79,6 +82,16 @@ class Launchers:
         )
         launch.fit = fit
         return launch
+
+    def _sizes(self, binding):
+        """Bytes of each input tensor."""
+        sizes = []
+        for value in self._manifest.inputs:
+            if value.shape is not None:
+                elements = math.prod(binding.extents[axis] for axis in value.shape)
+                dtype = self._signature.dtype(value.dtype, binding.types)
+                sizes.append(elements * dtype.itemsize)
+        return sizes
 
     def _functions_of(self, index):
         with self._lock:
@@ -132,6 +145,7 @@ class Launchers:
                 "empty_strided": self._platform.empty_strided,
                 "driver_launch": self._driver.launch,
                 "pack": layout.pack_into,
+                "StructError": struct.error,
                 "bits": _bits,
             }
             make = self._makers[shape] = define(text, "make", names)
@@ -158,42 +172,51 @@ def _strides(shape):
     return tuple(reversed(strides))
 
 
-def _fitter(shapes, device, mask):
+def _fitter(shapes, sizes, device, mask):
     """A function from `out` and the input tensors to a tuple of tensors that a kernel can write.
 
-    It returns None where a copy is needed: other strides, no alignment, overlap with an input.
-    What is no tensor of the right shape and dtype is refused on that way.
+    shapes: shape and dtype of each output; sizes: bytes of each input tensor. It returns None where
+    a copy is needed: other strides, no alignment, overlap with an input. What is no tensor of the
+    right shape and dtype is refused on that way.
     """
+    is_as_before = None
 
     def fit(out, tensors):
+        nonlocal is_as_before
         outputs = out if isinstance(out, (tuple, list)) else (out,)
-        if len(outputs) != len(shapes):
-            return None
-        taken = [_range(tensor) for tensor in tensors]
-        for output, (shape, dtype) in zip(outputs, shapes):
-            if not (
-                isinstance(output, torch.Tensor)
-                and output.shape == shape
-                and output.dtype == dtype
-                and output.get_device() == device
-                and output.is_contiguous()
-                and not output.data_ptr() & mask
-                and not output.requires_grad
-            ):
+        try:
+            known = is_as_before is not None and is_as_before(*outputs)
+        except TypeError:
+            known = False
+        if not known:
+            if not _match(outputs, shapes, device):
                 return None
-            start, end = _range(output)
-            if any(start < high and low < end for low, high in taken):
+            is_as_before = platforms.guard(outputs)
+        taken = [(tensor.data_ptr(), size) for tensor, size in zip(tensors, sizes)]
+        for output in outputs:
+            start, size = output.data_ptr(), output.nbytes
+            if start & mask:
                 return None
-            taken.append((start, end))
+            for other, other_size in taken:
+                if start < other + other_size and other < start + size:
+                    return None
+            taken.append((start, size))
         return outputs
 
     return fit
 
 
-def _range(tensor):
-    """First and last address of a contiguous tensor, the last exclusive."""
-    start = tensor.data_ptr()
-    return start, start + tensor.numel() * tensor.element_size()
+def _match(outputs, shapes, device):
+    """Whether tensors are as the outputs are, contiguous and on the device."""
+    return len(outputs) == len(shapes) and all(
+        isinstance(output, torch.Tensor)
+        and output.shape == shape
+        and output.dtype == dtype
+        and output.get_device() == device
+        and output.is_contiguous()
+        and not output.requires_grad
+        for output, (shape, dtype) in zip(outputs, shapes)
+    )
 
 
 def _bits(value, dtype):

@@ -58,14 +58,16 @@ def call_source(inputs):
 def call({arguments}, out):
     if {"".join(tests)}not function_modes():
         try:
-            known = find({key}, ())
-        except AttributeError:
-            known = ()
-        for is_as_before, launch in known:
-            if is_as_before({", ".join(tensors)}):
-                if grad_enabled() and ({gradients}):
+            for is_as_before, launch in find({key}, ()):
+                if is_as_before({", ".join(tensors)}):
                     break
-                return launch({arguments}, out)
+            else:
+                launch = None
+        except (AttributeError, TypeError):
+            # An argument is no tensor: the usual way says so.
+            launch = None
+        if launch is not None and not (grad_enabled() and ({gradients})):
+            return launch({arguments}, out)
     return usual(({arguments},), out)
 """
 
@@ -74,7 +76,7 @@ def launcher_source(manifest, entry):
     """The text of `make`, which makes the launcher of one set of shapes, and the `struct` it packs.
 
     entry: its arguments and parameters. Free names: `current_device`, `current_stream`,
-    `empty_strided`, `driver_launch`, `pack` and `bits`.
+    `empty_strided`, `driver_launch`, `pack`, `StructError` and `bits`.
     """
     names = {value.name: f"a{place}" for place, value in enumerate(manifest.inputs)}
     tensors = [names[value.name] for value in manifest.inputs if value.shape is not None]
@@ -112,7 +114,11 @@ def make(device, mask, careful, retry, fit, slots, make_slot, function, {", ".jo
             slot = make_slot()
         if slot.stream != stream:
             slot.set_stream(stream)
-        pack(slot.memory, 0, {", ".join(values)})
+        try:
+            pack(slot.memory, 0, {", ".join(values)})
+        except (OverflowError, StructError):
+            # A scalar does not fit its dtype: the checks there say which.
+            return careful(({arguments},), out)
         status = driver_launch(slot.config, function, slot.parameters, None)
         if status:
             retry(status, slot, function, device)
