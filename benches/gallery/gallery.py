@@ -91,10 +91,14 @@ def table(rows: list[dict]) -> str:
     head = ["kernel", "mathematics", "shape", "evaluated of legal", "µs", "of roofline"]
     head += ["of copy", "template, µs"] if measured else []
     lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
+    shown = None
     for line in rows:
         shape = " × ".join(str(extent) for extent in line["axes"].values())
-        math = "<br>".join(f"`{text}`" for text in line["math"].splitlines() if text)
-        cells = [line["kernel"], math.replace("|", "\\|"), shape]
+        texts = [text for text in line["math"].splitlines() if text and not text.startswith("#")]
+        math = "<br>".join(f"`{text}`" for text in texts).replace("|", "\\|")
+        # A kernel's further shapes stand below its first.
+        cells = ["", "", shape] if line["kernel"] == shown else [line["kernel"], math, shape]
+        shown = line["kernel"]
         if "time_us" not in line:
             error = line["answer"].get("error", {"code": "none passed"})
             lines.append("| " + " | ".join([*cells, error["code"], "", ""]) + " |")
