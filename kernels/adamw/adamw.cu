@@ -26,32 +26,25 @@ __device__ __forceinline__ float stepped(const Step& step, float weight, float g
     return fmaf(weight, step.shrink, -step.rate * (first / spread));
 }
 
-// kElements neighbouring elements of each tensor, by accesses of 16 bytes at most.
-template <typename T, int kElements> struct Run {
-    static constexpr int kBytes = kElements * int(sizeof(T)) > 16 ? 16 : kElements * int(sizeof(T));
-    using V = Vector<T, kBytes>;
-    static constexpr int kPieces = kElements / V::kElements;
-    V pieces[kPieces];
+// kElements neighbouring elements as they are stored: half the registers of what they are converted to.
+template <typename T, int kElements> struct Stored {
+    using V = typename Run<T, kElements>::V;
+    static constexpr int kVectors = Run<T, kElements>::kVectors;
+    V vectors[kVectors];
 
     __device__ __forceinline__ void load(const T* from) {
 #pragma unroll
-        for (int i = 0; i < kPieces; ++i) pieces[i] = V::load(reinterpret_cast<const typename V::W*>(from) + i);
+        for (int v = 0; v < kVectors; ++v) vectors[v] = V::load(reinterpret_cast<const typename V::W*>(from) + v);
     }
     __device__ __forceinline__ void unpack(float* values) const {
 #pragma unroll
-        for (int i = 0; i < kPieces; ++i) pieces[i].unpack(values + i * V::kElements);
-    }
-    static __device__ __forceinline__ void store(T* to, const float* values) {
-#pragma unroll
-        for (int i = 0; i < kPieces; ++i) {
-            V::pack(values + i * V::kElements).store(reinterpret_cast<typename V::W*>(to) + i);
-        }
+        for (int v = 0; v < kVectors; ++v) vectors[v].unpack(values + v * V::kElements);
     }
 };
 
 template <typename T, int kElements> struct Share {
-    Run<T, kElements> weight, gradient;
-    Run<float, kElements> first, second;
+    Stored<T, kElements> weight, gradient;
+    Stored<float, kElements> first, second;
 };
 
 // At least kResidentWarps warps of a multiprocessor's registers; 0 leaves the number to the compiler.
