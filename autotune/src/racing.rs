@@ -29,7 +29,19 @@ pub struct Incumbent {
 /// The standard deviation of a median over that of a mean, for many normal samples.
 const MEDIAN_OVER_MEAN: f64 = 1.2533;
 
+impl Incumbent {
+    /// An incumbent whose median is taken as known.
+    pub fn known(median_ns: u64) -> Self {
+        let interval = Interval { low_ns: median_ns, high_ns: median_ns, confidence: 1.0 };
+        Self { median_ns, interval }
+    }
+}
+
 impl Racing {
+    /// How screened candidates are raced on a GPU. The noise is that of single samples of the
+    /// shortest kernels, flushed before each: five of them lose above 1.05 times the best.
+    pub const SCREENING: Self = Self { risk: 0.001, noise: 0.03 };
+
     /// The median of `n_samples` samples above which a candidate is lost, nanoseconds: were its
     /// true median the high end of the incumbent's interval, the median of so many samples would be
     /// above this with probability [`Racing::risk`] (normal noise of the logarithm). Never below
@@ -115,6 +127,12 @@ mod tests {
         for (heads, n, expected) in [(0, 4, 1.0 / 16.0), (1, 3, 0.5), (9, 3, 1.0), (0, 0, 1.0)] {
             assert!((at_most_heads(heads, n) - expected).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn screening_drops_what_is_a_twentieth_slower() {
+        let above = Racing::SCREENING.lost_above_ns(&Incumbent::known(10_000), 5);
+        assert!((10_450..10_550).contains(&above), "{above}");
     }
 
     #[test]

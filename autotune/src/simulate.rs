@@ -13,6 +13,9 @@ use crate::strategy::Setup;
 /// A candidate this close to the optimum counts as found: at least this fraction of its speed.
 pub const CLOSE_FRACTION: f64 = 1.0 / 1.05;
 
+/// A candidate this near the optimum is as good as it: at least this fraction of its speed.
+pub const SAME_FRACTION: f64 = 1.0 / 1.01;
+
 /// Numbers of evaluations at which strategies are compared.
 pub const CHECKPOINTS: [usize; 5] = [10, 25, 50, 100, 200];
 
@@ -170,6 +173,9 @@ pub struct Performance {
     pub reached: Vec<Reached>,
     /// The community's score.
     pub community: Option<CommunityScore>,
+    /// The median over seeds, and then over landscapes, of the evaluations until within 1 % of the
+    /// optimum; `None` where it is beyond the budget.
+    pub to_one_percent: Option<usize>,
     /// The mean over evaluations of the fraction of the optimum: the area under the curve.
     pub area: f64,
     /// The median over seeds of the fraction of the optimum after 1, 2, … evaluations.
@@ -185,6 +191,9 @@ impl Performance {
         Self {
             reached: CHECKPOINTS.into_iter().filter_map(at).collect(),
             community: community_score(landscape, curves),
+            to_one_percent: median_count(curves.iter().map(|curve| {
+                curve.iter().position(|fraction| *fraction >= SAME_FRACTION).map(|at| at + 1)
+            })),
             area: curve.iter().sum::<f64>() / length.max(1) as f64,
             curve,
         }
@@ -205,12 +214,20 @@ impl Performance {
                 evaluations: scores.iter().map(|one| one.evaluations).max().unwrap_or(0),
                 complete: scores.iter().all(|one| one.complete),
             }),
+            to_one_percent: median_count(all.iter().map(|one| one.to_one_percent)),
             area: all.iter().map(|one| one.area).sum::<f64>() / n,
             curve: (0..length)
                 .map(|place| all.iter().map(|one| one.curve[place]).sum::<f64>() / n)
                 .collect(),
         })
     }
+}
+
+/// The median of counts, the larger of two middle ones; what has none is beyond all others.
+fn median_count(counts: impl Iterator<Item = Option<usize>>) -> Option<usize> {
+    let mut counts: Vec<usize> = counts.map(|count| count.unwrap_or(usize::MAX)).collect();
+    counts.sort_unstable();
+    counts.get(counts.len() / 2).copied().filter(|count| *count < usize::MAX)
 }
 
 /// The first `n` evaluations of one strategy with one seed, as the log that a campaign there would
@@ -279,6 +296,14 @@ mod tests {
         assert!((after.close_share - 2.0 / 3.0).abs() < 1e-12);
         assert_eq!(reached(&curves, 3), None);
         assert_eq!(reached(&[], 1), None);
+    }
+
+    #[test]
+    fn what_never_comes_is_beyond_the_median() {
+        let median = |counts: &[Option<usize>]| median_count(counts.iter().copied());
+        assert_eq!(median(&[Some(3), None, Some(9)]), Some(9));
+        assert_eq!(median(&[Some(3), None]), None);
+        assert_eq!(median(&[]), None);
     }
 
     #[test]

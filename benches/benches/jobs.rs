@@ -19,7 +19,7 @@ use ridge_compiler::pool::CompilePool;
 use ridge_pipeline::check::{self, CheckRequest, Choice};
 use ridge_pipeline::devices::DeviceChoice;
 use ridge_pipeline::event::Unobserved;
-use ridge_pipeline::tune::{self, TuneRequest};
+use ridge_pipeline::tune::{self, PriorChoice, TuneRequest};
 use ridge_runtime::device::{BlockSelection, Buffer, BufferContent, Device, Execution};
 use ridge_runtime::emulator::{Emulator, EmulatorOptions};
 use ridge_spec::counters::Counters;
@@ -166,6 +166,10 @@ fn tune() {
             target: Some("h200".to_owned()),
             budget: None,
             time: None,
+            until: None,
+            gain: None,
+            prior: PriorChoice::Cold,
+            prune_risk: 0.0,
             strategy: None,
             seed: 0,
             workloads: vec!["qwen3-8b-prefill-4096".to_owned()],

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::commands::publish::PublishArguments;
 use crate::commands::search_hub::SearchHubArguments;
 use crate::commands::simulate::SimulateArguments;
+use crate::commands::tune::SearchArguments;
 use crate::commands::verify_repo::VerifyRepoArguments;
 
 /// Compile, check, tune and publish CUDA kernels, with or without a GPU.
@@ -186,7 +187,9 @@ pub(crate) struct TuneArguments {
     /// Wall time for the job, such as `60s`, `5m` or `1h`.
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) time: Option<Duration>,
-    /// How to search [default: `exhaustive`, or `portfolio` with a budget below the space].
+    #[command(flatten)]
+    pub(crate) search: SearchArguments,
+    /// How to search [default: `exhaustive`, or `portfolio` where the search may end before].
     #[arg(long, value_name = "NAME")]
     pub(crate) strategy: Option<String>,
     /// Seed of the search and of the inputs.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ridge_autotune::budget::StopReason;
+use ridge_autotune::learned::Trust;
 use ridge_spec::artifact::Resources;
 use ridge_spec::counters::Counters;
 use ridge_spec::diagnostic::Diagnostic;
@@ -10,7 +12,7 @@ use ridge_spec::launch::LaunchConfig;
 use ridge_spec::outcome::{Interval, Prediction, Rejection, Samples};
 use ridge_spec::record::{Companions, VerificationSummary};
 use ridge_spec::space::Candidate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Schema number of every answer.
 pub const ANSWER_SCHEMA: u32 = 1;
@@ -138,6 +140,14 @@ pub struct WorkloadAnswer {
     pub workload: String,
     /// The strategy that searched.
     pub strategy: &'static str,
+    /// Why the search ended.
+    pub stopped_because: Stopped,
+    /// What was not timed because it cannot win; absent where everything was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruning: Option<PruningAnswer>,
+    /// What the search began with; absent where it began cold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior: Option<PriorAnswer>,
     /// Points of the whole product of parameters.
     pub n_product: u64,
     /// Legal candidates.
@@ -158,6 +168,57 @@ pub struct WorkloadAnswer {
     /// Finalists that a further workload refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused_finalists: Vec<RefusedFinalist>,
+}
+
+/// Why a search ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stopped {
+    /// The reason's code and numbers.
+    #[serde(flatten)]
+    pub reason: StopReason,
+    /// The reason in words.
+    pub summary: String,
+}
+
+impl From<StopReason> for Stopped {
+    fn from(reason: StopReason) -> Self {
+        Self { summary: reason.summary(), reason }
+    }
+}
+
+/// Candidates that were not timed because the cost model said that they cannot win.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PruningAnswer {
+    /// The probability, as calibrated, that the fastest or one within 1 % of it is among them.
+    pub risk: f64,
+    /// Candidates that were not timed.
+    pub n_pruned: usize,
+    /// Campaigns that the model learned from.
+    pub n_campaigns: usize,
+    /// How much of what it learned it applies.
+    pub trust: Trust,
+}
+
+/// What a search began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PriorAnswer {
+    /// Where it is kept: a campaign that resumes begins with the same.
+    pub file: String,
+    /// Earlier campaigns and their shares.
+    pub campaigns: Vec<PriorCampaign>,
+    /// Candidates that the cost model was asked about in the emulator.
+    pub n_predicted: usize,
+}
+
+/// An earlier campaign that a search began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PriorCampaign {
+    /// Its kernel, device and workload.
+    pub name: String,
+    /// Its share of the prior, from 0 to 1; 0 where it says nothing of this space.
+    pub share: f64,
+    /// Evaluations of it that were used.
+    pub n_used: usize,
 }
 
 /// A candidate in the ranking.

@@ -3,6 +3,9 @@
 mod batch;
 mod finals;
 mod ledger;
+mod priors;
+mod proposals;
+mod pruning;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,13 +14,14 @@ use std::time::{Duration, Instant};
 
 use ridge_autotune::cost::Roofline;
 use ridge_autotune::history::History;
+use ridge_autotune::learned::Learned;
 use ridge_autotune::strategies::{self, StrategyEntry};
 use ridge_spec::kernel::{KernelSpec, Role, Workload};
 use ridge_spec::matrix::Matrix;
 use ridge_spec::outcome::Outcome;
 use ridge_spec::space::LegalSpace;
 
-use crate::answer::{ANSWER_SCHEMA, Files, TuneAnswer, WorkloadAnswer};
+use crate::answer::{ANSWER_SCHEMA, Files, Stopped, TuneAnswer, WorkloadAnswer};
 use crate::compilation::Compiler;
 use crate::devices::DeviceChoice;
 use crate::error::PipelineError;
@@ -32,16 +36,11 @@ use crate::{report, storage, target};
 use batch::{Proposed, Step, Workplace};
 use ledger::Ledger;
 pub(crate) use ledger::is_final;
+use proposals::Searched;
+use pruning::Model;
 
 /// The matrix's name in a campaign's folder.
 pub const MATRIX_FILE: &str = "tuned.toml";
-
-/// Candidates asked of the strategy at once. A constant: the trajectory must not depend on the
-/// machine's cores.
-const BATCH: usize = 32;
-
-/// As many of a strategy that learns nothing from them: compiling and timing then overlap longer.
-const BLIND_BATCH: usize = 256;
 
 /// What to tune, and how.
 #[derive(Clone, Debug)]
@@ -54,6 +53,15 @@ pub struct TuneRequest {
     pub budget: Option<usize>,
     /// Wall time for the job.
     pub time: Option<Duration>,
+    /// The fraction of the roofline that is enough, above 0 and up to 1.
+    pub until: Option<f64>,
+    /// An expected improvement that is not worth an evaluation, as a fraction of the best time.
+    pub gain: Option<f64>,
+    /// What the search begins with.
+    pub prior: PriorChoice,
+    /// The risk at which candidates are not timed on a GPU because the cost model, trained on the
+    /// logs named in `prior`, says that they cannot win; 0 to time everything.
+    pub prune_risk: f64,
     /// The strategy; `None` for the default.
     pub strategy: Option<String>,
     /// Seed of the search and of the inputs.
@@ -62,6 +70,16 @@ pub struct TuneRequest {
     pub workloads: Vec<String>,
     /// Folder of the campaign.
     pub out: PathBuf,
+}
+
+/// Where predictions come from before the first evaluation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PriorChoice {
+    /// Nowhere: the search begins cold.
+    Cold,
+    /// The other workloads' records in the campaign's folder; on a GPU, the cost model's predictions
+    /// of a sample; and these logs, folders of campaigns and recorded landscapes.
+    From(Vec<PathBuf>),
 }
 
 /// What all steps of a campaign share.
@@ -78,7 +96,9 @@ struct Campaign<'a> {
     ledger: Ledger,
     observer: &'a dyn Observer,
     request: &'a TuneRequest,
-    deadline: Option<Instant>,
+    /// The cost model with what earlier campaigns taught it.
+    learned: Option<Learned>,
+    started: Instant,
 }
 
 /// The search over one workload.
@@ -164,8 +184,10 @@ pub fn run(
         ledger,
         observer,
         request,
-        deadline: request.time.map(|time| started + time),
+        learned: None,
+        started,
     };
+    campaign.learn()?;
     let mut answers = Vec::new();
     for workload in workloads {
         answers.push(campaign.tune_workload(workload, strategy)?);
@@ -200,17 +222,6 @@ pub(crate) fn find_workload<'a>(
     })
 }
 
-/// The strategy that is used where none is named: everything, or the tuner's own choice where the
-/// budget does not reach that far.
-fn default_strategy(
-    n_legal: usize,
-    budget: Option<usize>,
-) -> Result<&'static StrategyEntry, PipelineError> {
-    let reaches = budget.is_none_or(|budget| budget >= n_legal);
-    let name = if reaches { "exhaustive" } else { strategies::DEFAULT };
-    strategies::find(name).map_err(|diagnostic| PipelineError::Spec(vec![diagnostic]))
-}
-
 impl<'c> Campaign<'c> {
     fn tune_workload(
         &mut self,
@@ -236,41 +247,32 @@ impl<'c> Campaign<'c> {
         });
         let entry = match strategy {
             Some(entry) => entry,
-            None => default_strategy(space.len(), self.request.budget)?,
+            None => proposals::default_strategy(space.len(), self.request)?,
         };
-        let seed = self.request.seed;
-        let mut strategy = (entry.build)(ridge_autotune::strategy::Setup { seed, prior: None });
-        let roofline = self.evaluator.roofline(&bound);
         let search = Search {
             bound: &bound,
             siblings: &siblings,
             space: &space,
-            roofline,
+            roofline: self.evaluator.roofline(&bound),
             staging: OnceLock::new(),
         };
-        let mut history = History::new();
-        let mut n_resumed = 0;
-        // The author's default comes first: what the search is measured against.
+        let believed = self.believed(&search)?;
+        let seed = self.request.seed;
+        let prior = believed.prior;
+        let strategy = (entry.build)(ridge_autotune::strategy::Setup { seed, prior });
         let default =
             self.folder.spec.space.default.as_ref().and_then(|default| space.find(default));
-        if let Some(index) = default {
-            n_resumed += self.evaluate(&search, &[index], &mut history, 0)?;
-        }
+        let Searched { history, n_resumed, stopped_because } =
+            self.search(&search, default, entry, strategy)?;
         let default_time_ns = history.iter().next().and_then(|first| first.time_ns);
-        while history.len() < budget && !self.is_over() {
-            let batch = if entry.name == "exhaustive" { BLIND_BATCH } else { BATCH };
-            let n_max = batch.min(budget - history.len());
-            let proposed = strategy.propose(&space, &history, n_max);
-            if proposed.is_empty() {
-                break;
-            }
-            n_resumed += self.evaluate(&search, &proposed, &mut history, n_resumed)?;
-        }
         self.observer.notify(Event::SearchEnded);
         let finals = self.finals(&search, &others, &history)?;
         Ok(WorkloadAnswer {
             workload: workload.name.clone(),
             strategy: entry.name,
+            stopped_because: Stopped::from(stopped_because),
+            pruning: self.pruned(&search, &history),
+            prior: believed.answer,
             n_product: u64::try_from(space.product_size()).unwrap_or(u64::MAX),
             n_legal: space.len(),
             n_evaluated: history.len(),
@@ -293,10 +295,6 @@ impl<'c> Campaign<'c> {
             .collect()
     }
 
-    fn is_over(&self) -> bool {
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
-    }
-
     /// Evaluates a batch, in parallel, and records it in the order proposed; candidates with a
     /// record of an earlier run keep their outcome. Answers how many those were.
     fn evaluate<'s>(
@@ -305,6 +303,7 @@ impl<'c> Campaign<'c> {
         proposed: &[usize],
         history: &mut History,
         n_resumed: usize,
+        known: &mut BTreeMap<usize, f64>,
     ) -> Result<usize, PipelineError>
     where
         'c: 's,
@@ -320,11 +319,20 @@ impl<'c> Campaign<'c> {
             .collect();
         let n_recorded = candidates.iter().filter(|proposed| proposed.recorded.is_some()).count();
         self.stage(search, &candidates)?;
+        let model = self.learned.as_ref().map(|learned| Model {
+            learned,
+            kernel: self.folder.spec.name.as_str(),
+            profile: self.evaluator.profile,
+        });
+        let risk = self.request.prune_risk;
+        let pruner = model
+            .and_then(|model| pruning::pruner(model, risk, &self.ledger, search, history, known));
         let workplace = Workplace {
             evaluator: &self.evaluator,
             bound: search.bound,
             siblings: search.siblings,
             staging: search.staging.get(),
+            pruner: pruner.as_ref(),
             busy: self.busy,
             observer: self.observer,
         };

@@ -29,7 +29,7 @@ use ridge_pipeline::event::Unobserved;
 use ridge_pipeline::folder::KernelFolder;
 use ridge_pipeline::setup::{DeviceWorkerCommand, Setup, WorkerCommand};
 use ridge_pipeline::storage::read_records;
-use ridge_pipeline::tune::{self, TuneRequest};
+use ridge_pipeline::tune::{self, PriorChoice, TuneRequest};
 use ridge_runtime::measure::TimingDevice;
 use ridge_spec::outcome::Outcome;
 
@@ -150,6 +150,10 @@ fn tune(setup: &Setup, folder: &Path, device: &str) -> Result<TuneAnswer, Pipeli
         target: None,
         budget: None,
         time: None,
+        until: None,
+        gain: None,
+        prior: PriorChoice::From(Vec::new()),
+        prune_risk: 0.01,
         strategy: None,
         seed: 0,
         workloads: Vec::new(),

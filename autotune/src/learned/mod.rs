@@ -17,6 +17,8 @@ mod held_out;
 mod kinship;
 mod pruning;
 mod rank;
+#[cfg(test)]
+mod tests;
 mod trees;
 
 use std::collections::BTreeMap;
@@ -49,7 +51,7 @@ const SHARES: [f64; 6] = [0.0, 0.1, 0.25, 0.5, 0.75, 1.0];
 const TOLERATED: f64 = 0.02;
 
 /// Held-out campaigns below which nothing is believed.
-const HELD_OUT_LEAST: usize = 3;
+const HELD_OUT_LEAST: usize = 6;
 
 /// How much of the correction is applied, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

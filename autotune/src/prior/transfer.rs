@@ -8,6 +8,7 @@ use ridge_spec::record::TuningRecord;
 use ridge_spec::space::{Candidate, LegalSpace, Parameter};
 
 use super::{Place, Prior, PriorSource};
+use crate::landscape::Landscape;
 use crate::strategies::{Observations, expected_slowdowns};
 
 /// Successes at which a campaign has half its weight: a handful says little.
@@ -22,6 +23,20 @@ pub struct Campaign {
     pub place: Place,
     /// What it evaluated, in order.
     pub evaluations: Vec<(Candidate, Outcome)>,
+}
+
+impl Campaign {
+    /// A recorded landscape as the campaign that evaluated all of it.
+    pub fn of(landscape: &Landscape) -> Self {
+        let evaluation = |index| {
+            (landscape.space().candidate(index), landscape.outcome(index).clone())
+        };
+        Self {
+            name: landscape.to_string(),
+            place: landscape.place.clone(),
+            evaluations: (0..landscape.space().len()).map(evaluation).collect(),
+        }
+    }
 }
 
 /// How a campaign was used.

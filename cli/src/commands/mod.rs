@@ -7,7 +7,7 @@ pub(crate) mod push;
 mod report;
 pub(crate) mod search_hub;
 pub(crate) mod simulate;
-mod tune;
+pub(crate) mod tune;
 pub(crate) mod verify_repo;
 
 use crate::arguments::{Arguments, Command};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ridge_pipeline::simulate::cost_model::{self, CostModelRequest};
 use ridge_pipeline::simulate::{self, SimulateRequest};
 
 use crate::arguments::Format;
@@ -42,9 +43,26 @@ pub(crate) struct SimulateArguments {
     /// Print every landscape's rows, not only the means.
     #[arg(long)]
     each: bool,
+    /// Judge the cost model instead: how it orders recorded campaigns, each by a model that has not
+    /// seen its shape, and by one that has not seen its kernel.
+    #[arg(long, conflicts_with_all = ["prior", "mislead", "out"])]
+    cost_model: bool,
+    /// With `--cost-model`, the risk at which candidates are pruned: the share of campaigns in which
+    /// the fastest candidate, or one within 1 % of it, may be among them.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = parse_risk)]
+    risk: f64,
+}
+
+/// Reads a probability above 0 and below 0.5.
+pub(crate) fn parse_risk(text: &str) -> Result<f64, String> {
+    let risk = text.parse::<f64>().ok().filter(|risk| *risk > 0.0 && *risk < 0.5);
+    risk.ok_or_else(|| format!("`{text}` is no risk: use a number above 0 and below 0.5"))
 }
 
 pub(crate) fn run(flags: &SimulateArguments, format: Format) -> anyhow::Result<Answer> {
+    if flags.cost_model {
+        return judge_cost_model(flags, format);
+    }
     let request = SimulateRequest {
         landscapes: flags.landscapes.clone(),
         strategies: flags.strategy.clone(),
@@ -63,6 +81,21 @@ pub(crate) fn run(flags: &SimulateArguments, format: Format) -> anyhow::Result<A
         Format::Text => {
             let paint = Paint::new(environment::stdout_colour());
             output::text(&draw::simulate::answer(&paint, &answer, flags.each));
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+fn judge_cost_model(flags: &SimulateArguments, format: Format) -> anyhow::Result<Answer> {
+    let request = CostModelRequest { records: flags.landscapes.clone(), risk: flags.risk, seed: 0 };
+    let progress = Progress::new();
+    let answer = cost_model::run(&request, &progress)?;
+    drop(progress);
+    match format {
+        Format::Json => output::json(&answer)?,
+        Format::Text => {
+            let paint = Paint::new(environment::stdout_colour());
+            output::text(&draw::simulate::cost_model::answer(&paint, &answer));
         }
     }
     Ok(Answer::Yes)

@@ -1,17 +1,61 @@
 //! `ridge tune`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use ridge_pipeline::devices::DeviceChoice;
 use ridge_pipeline::folder::KernelFolder;
 use ridge_pipeline::setup::Setup;
 use ridge_pipeline::target;
-use ridge_pipeline::tune::{self, TuneRequest};
+use ridge_pipeline::tune::{self, PriorChoice, TuneRequest};
 
 use crate::arguments::{Format, TuneArguments};
+use crate::commands::simulate::parse_risk;
 use crate::draw::paint::Paint;
 use crate::progress::Progress;
 use crate::{Answer, draw, environment, output};
+
+/// Flags of `tune` that say how long to search, and with what to begin.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArguments {
+    /// Stop once the best runs at this fraction of the roofline.
+    #[arg(long, value_name = "FRACTION", value_parser = parse_fraction)]
+    until: Option<f64>,
+    /// Stop once the strategy has expected less than this fraction of the best time of 64 proposals
+    /// in a row, such as 0.001.
+    #[arg(long, value_name = "FRACTION", value_parser = parse_fraction)]
+    gain: Option<f64>,
+    /// Begin with what these campaigns found: logs, folders of campaigns, recorded landscapes; of
+    /// other devices, workloads and versions of the kernel. The other workloads of the same folder
+    /// are always looked at.
+    #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with = "no_prior")]
+    prior: Vec<PathBuf>,
+    /// Begin cold.
+    #[arg(long)]
+    no_prior: bool,
+    /// On a GPU and with `--prior` logs of at least six campaigns, do not time what the cost model
+    /// says cannot win, at this risk that the fastest, or one within 1 % of it, is among them; 0 to
+    /// time everything.
+    #[arg(long, value_name = "RISK", default_value_t = 0.01, value_parser = parse_prune_risk)]
+    prune_risk: f64,
+}
+
+impl SearchArguments {
+    fn prior(&self) -> PriorChoice {
+        if self.no_prior { PriorChoice::Cold } else { PriorChoice::From(self.prior.clone()) }
+    }
+}
+
+/// Reads 0, or a risk.
+fn parse_prune_risk(text: &str) -> Result<f64, String> {
+    if text == "0" { Ok(0.0) } else { parse_risk(text) }
+}
+
+/// Reads a number above 0 and up to 1.
+fn parse_fraction(text: &str) -> Result<f64, String> {
+    let fraction = text.parse::<f64>().ok().filter(|value| *value > 0.0 && *value <= 1.0);
+    fraction.ok_or_else(|| format!("`{text}` is no fraction: use a number above 0 and up to 1"))
+}
 
 pub(crate) fn run(setup: &Setup, flags: &TuneArguments, format: Format) -> anyhow::Result<Answer> {
     let folder = KernelFolder::load(&flags.spec)?;
@@ -28,6 +72,10 @@ pub(crate) fn run(setup: &Setup, flags: &TuneArguments, format: Format) -> anyho
         target: flags.target.clone(),
         budget: flags.budget.map(|budget| budget as usize),
         time: flags.time,
+        until: flags.search.until,
+        gain: flags.search.gain,
+        prior: flags.search.prior(),
+        prune_risk: flags.search.prune_risk,
         strategy: flags.strategy.clone(),
         seed: flags.seed,
         workloads: flags.workload.clone(),

@@ -1,5 +1,7 @@
 //! What `simulate` found, for people.
 
+pub(crate) mod cost_model;
+
 use ridge_pipeline::simulate::{LandscapeAnswer, Performance, SimulateAnswer};
 
 use super::paint::Paint;
@@ -37,7 +39,8 @@ pub(crate) fn answer(paint: &Paint, answer: &SimulateAnswer, each: bool) -> Stri
     text.push_str(&paint.faint(
         "fraction of the optimum (median over seeds) and share of runs within 5 % of it, after so \
          many evaluations;\nscore: 0 is random search, 1 the optimum at once; * over fewer \
-         evaluations than the score asks for\n",
+         evaluations than the score asks for; to 1 %: evaluations until within 1 % of the optimum, \
+         the median over seeds and landscapes\n",
     ));
     if let Some(best) = answer.strategies.first() {
         text.push_str(&format!(
@@ -85,7 +88,7 @@ fn landscape_line(landscape: &LandscapeAnswer) -> String {
 
 fn header(paint: &Paint, answer: &SimulateAnswer, title: &str) -> String {
     let columns: String = answer.checkpoints.iter().map(|at| format!("  {:>12}", at)).collect();
-    format!("{}\n  {:<12}{columns}   score\n", paint.strong(title), "evaluations")
+    format!("{}\n  {:<12}{columns}   score  to 1 %\n", paint.strong(title), "evaluations")
 }
 
 fn row(answer: &SimulateAnswer, name: &str, performance: &Performance) -> String {
@@ -105,7 +108,11 @@ fn row(answer: &SimulateAnswer, name: &str, performance: &Performance) -> String
             let mark = if community.complete { " " } else { "*" };
             line.push_str(&format!("  {:>5.2}{mark}", community.score));
         }
-        None => line.push_str("      -"),
+        None => line.push_str("      - "),
+    }
+    match performance.to_one_percent {
+        Some(evaluations) => line.push_str(&format!("  {evaluations:>6}")),
+        None => line.push_str("       -"),
     }
     format!("{}\n", line.trim_end())
 }

@@ -43,6 +43,23 @@ fn draw_workload(text: &mut String, paint: &Paint, answer: &WorkloadAnswer) {
         answer.n_legal,
         time::nanoseconds(answer.roofline_ns)
     ));
+    text.push_str(&format!("  stopped because {}\n", answer.stopped_because.summary));
+    if let Some(prior) = &answer.prior {
+        let n_used = prior.campaigns.iter().filter(|campaign| campaign.share > 0.0).count();
+        let model = match prior.n_predicted {
+            0 => String::new(),
+            n => format!(" and {n} predictions"),
+        };
+        text.push_str(&format!("  begun with {n_used} earlier campaigns{model}\n"));
+    }
+    if let Some(pruning) = &answer.pruning {
+        text.push_str(&format!(
+            "  not timed: {} that cannot win, at a risk of {:.1} %, by {} earlier campaigns\n",
+            pruning.n_pruned,
+            pruning.risk * 100.0,
+            pruning.n_campaigns
+        ));
+    }
     if let Some(time_ns) = answer.default_time_ns {
         text.push_str(&format!("  the default candidate: {}\n", time::nanoseconds(time_ns)));
     }

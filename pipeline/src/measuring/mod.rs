@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ridge_autotune::cost::Roofline;
+use ridge_autotune::racing::{Incumbent, Racing};
 use ridge_runtime::device::Device;
 use ridge_runtime::measure::{
     DeviceFacts, Layout, PROTOCOL, Stage, StageRequest, TensorLayout, Timing, TimingDevice,
@@ -34,13 +35,12 @@ const FLUSH_CACHES: u64 = 4;
 /// Different inputs among the sets.
 const CONTENTS: u64 = 2;
 
-/// A candidate whose every sample is slower than the best median by more than this is not timed to
-/// the end.
-const LOST_MARGIN: f64 = 0.05;
-
 /// Of so many candidates one, at random, has its timed runs checked in full when it is screened;
 /// all that reach the finals do there.
 const TIMED_RUNS_CHECKED: u32 = 4;
+
+/// Rounds in which every candidate is timed before it may be dropped.
+const ROUNDS_MIN: u32 = 5;
 
 /// Wall time a candidate may take on a device.
 const TIME_LIMIT_NS: u64 = 20_000_000_000;
@@ -254,14 +254,14 @@ impl Staging<'_> {
     /// How one of many candidates is timed: briefly, and dropped when it has surely lost.
     fn screening_plan(&self) -> TimingPlan {
         let best = self.best_ns.load(Ordering::Relaxed);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time")]
-        let lost_above_ns = (best < u64::MAX).then_some((best as f64 * (1.0 + LOST_MARGIN)) as u64);
+        let incumbent = (best < u64::MAX).then(|| Incumbent::known(best));
         TimingPlan {
             warm_up_rounds: 1,
-            rounds_min: 5,
+            rounds_min: ROUNDS_MIN,
             rounds_max: 12,
             relative_error: 0.004,
-            lost_above_ns,
+            lost_above_ns: incumbent
+                .map(|best| Racing::SCREENING.lost_above_ns(&best, ROUNDS_MIN as usize)),
             replay_ns: 150_000,
             difference: true,
             companions: false,

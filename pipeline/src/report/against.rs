@@ -33,7 +33,7 @@ pub(crate) fn against(workload: &Workload) -> Option<Against> {
     let chosen = times.iter().min()?.1;
     let low = times.iter().map(|&(a, b)| a.min(b)).min()?;
     let high = times.iter().map(|&(a, b)| a.max(b)).max()?;
-    let (top, bottom, left, right) = (30.0, 330.0, 70.0, 470.0);
+    let (top, bottom, left, right) = (30.0, 330.0, 70.0, 830.0);
     let x = Scale::logarithmic(real(low) * 0.95, real(high) * 1.05, left, right);
     let y = Scale::logarithmic(real(low) * 0.95, real(high) * 1.05, bottom, top);
     let mut plot = Plot::new(860.0, 372.0);

@@ -145,30 +145,16 @@ pub(crate) fn main_effects(workload: &Workload) -> Vec<(String, String)> {
 
 /// The terms of the best candidates' predictions beside each other.
 pub(crate) fn terms(ranking: &[&Evaluation]) -> Option<String> {
-    let mut names: Vec<String> = Vec::new();
-    let mut longest: f64 = 0.0;
-    for evaluation in ranking {
-        if let EvaluationVerdict::Timed { terms, .. } = &evaluation.verdict {
-            for term in terms {
-                let name = term.term.to_string();
-                if term.time_ns > 0.0 && !names.contains(&name) {
-                    names.push(name);
-                }
-                longest = longest.max(term.time_ns);
-            }
-        }
-    }
     let EvaluationVerdict::Timed { terms, .. } = &ranking.first()?.verdict else { return None };
-    if names.is_empty() {
-        return None;
-    }
-    let height = 40.0 + 22.0 * real(names.len() as u64);
-    let x = Scale::linear(0.0, longest, 150.0, RIGHT);
+    let mut terms: Vec<_> = terms.iter().filter(|term| term.time_ns > 0.0).collect();
+    terms.sort_by(|a, b| b.time_ns.total_cmp(&a.time_ns));
+    let longest = terms.first()?.time_ns;
+    let height = 40.0 + 22.0 * real(terms.len() as u64);
+    let x = Scale::linear(0.0, longest * 1.1, 150.0, RIGHT);
     let mut plot = Plot::new(WIDTH, height + 40.0);
-    for (i, name) in names.iter().enumerate() {
+    for (i, term) in terms.into_iter().enumerate() {
         let y = 16.0 + 22.0 * real(i as u64);
-        let time = terms.iter().find(|term| term.term.to_string() == *name);
-        let ns = time.map_or(0.0, |term| term.time_ns);
+        let (name, ns) = (term.term.name(), term.time_ns);
         plot.text(142.0, y + 12.0, "end", "tick", name);
         let label = format!("{name}: {} µs", microseconds(ns));
         plot.bar((150.0, y), (x.at(ns) - 150.0, 14.0), "box", &label);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use ridge_autotune::landscape::{self, Landscape};
+use ridge_autotune::prior::{Campaign, transfer};
 use ridge_spec::diagnostic::{Diagnostic, SourceLocation};
 use ridge_spec::record::{TuningRecord, read_log};
 
@@ -74,6 +75,51 @@ pub(crate) fn load_records(
         }
     }
     Ok(records)
+}
+
+/// Reads the records of those files that are logs, and passes over the others.
+///
+/// # Errors
+/// `landscape.read` for a file that cannot be read.
+pub(crate) fn load_logs(paths: &[PathBuf]) -> Result<Vec<TuningRecord>, PipelineError> {
+    let mut records = Vec::new();
+    for path in paths {
+        for file in files(path).map_err(|error| refuse(path, &error))? {
+            let bytes = read(&file).map_err(|error| refuse(&file, &error))?;
+            records.extend(read_log(&file.display().to_string(), &bytes).records);
+        }
+    }
+    Ok(records)
+}
+
+/// Reads the campaigns of one kernel from logs of records, folders of them and recorded landscapes.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_campaigns(
+    paths: &[PathBuf],
+    kernel: &str,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Vec<Campaign>, PipelineError> {
+    let mut campaigns = Vec::new();
+    for path in paths {
+        for file in files(path).map_err(|error| refuse(path, &error))? {
+            let name = file.display().to_string();
+            let bytes = read(&file).map_err(|error| refuse(&file, &error))?;
+            let log = read_log(&name, &bytes);
+            if !log.records.is_empty() {
+                warnings.extend(log.dropped);
+                campaigns.extend(transfer::campaigns(kernel, &log.records));
+                continue;
+            }
+            let reading = landscape::read(&name, &bytes)
+                .map_err(|error| PipelineError::Spec(vec![located(error, &name)]))?;
+            warnings.extend(reading.warnings);
+            let same = reading.landscapes.iter().filter(|landscape| landscape.kernel == kernel);
+            campaigns.extend(same.map(Campaign::of));
+        }
+    }
+    Ok(campaigns)
 }
 
 /// The file, the log of a campaign's folder, or the landscape files of another folder.

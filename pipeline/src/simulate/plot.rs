@@ -69,7 +69,11 @@ pub(super) fn render(answer: &SimulateAnswer, path: &Path) -> String {
         escape(&answer.best)
     );
     for (place, landscape) in answer.landscapes.iter().enumerate() {
-        let title = format!("{} on {}", landscape.kernel, landscape.device);
+        let workload = match landscape.workload.as_str() {
+            "" => String::new(),
+            workload => format!(", {workload}"),
+        };
+        let title = format!("{} on {}{workload}", landscape.kernel, landscape.device);
         page.push_str(&figure(answer, &title, |at| {
             &answer.strategies[at].per_landscape[place].curve
         }));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ridge_autotune::learned::PruneRule;
 use ridge_compiler::cuda::Unit;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::kernel::LaunchPlan;
@@ -11,6 +12,7 @@ use ridge_spec::launch::LaunchConfig;
 use ridge_spec::outcome::{Outcome, Prediction, Rejection};
 use ridge_spec::space::Candidate;
 
+use super::pruning::{self, Pruner};
 use crate::compilation::{Compiled, Compiler};
 use crate::error::PipelineError;
 use crate::evaluate::{Bound, Depth, Evaluator, Trial};
@@ -34,6 +36,8 @@ pub(super) struct Evaluated {
     pub(super) passed: Vec<String>,
     /// What the GPU made of it, where it came that far.
     pub(super) measured: Option<Measured>,
+    /// Why it was not timed, where the cost model said that it cannot win.
+    pub(super) pruned: Option<PruneRule>,
     /// Wall time of running and checking, nanoseconds.
     pub(super) verify_ns: u64,
 }
@@ -54,6 +58,7 @@ impl Evaluated {
             launch: None,
             passed: Vec::new(),
             measured: None,
+            pruned: None,
             verify_ns: 0,
         })
     }
@@ -100,6 +105,8 @@ pub(super) struct Workplace<'a, 's> {
     pub(super) siblings: &'a [&'a Bound],
     /// Where candidates are timed, if they are.
     pub(super) staging: Option<&'a Staging<'s>>,
+    /// What need not be timed, where that is known.
+    pub(super) pruner: Option<&'a Pruner<'a>>,
     /// While candidates are compiled.
     pub(super) busy: &'a Occupation,
     pub(super) observer: &'a dyn Observer,
@@ -216,6 +223,9 @@ impl Evaluated {
     /// What the GPU is to run, where screening found nothing wrong with it. What the emulator does
     /// not execute is for the GPU to judge.
     fn as_job(&self, workplace: &Workplace<'_, '_>) -> Option<(Arc<Artifact>, LaunchPlan)> {
+        if self.pruned.is_some() {
+            return None;
+        }
         let is_open = match &self.outcome {
             Outcome::Predicted(_) => true,
             Outcome::Rejected(rejection) => matches!(rejection, Rejection::Unsupported(_)),
@@ -264,7 +274,14 @@ fn screen(
             }
         }
         if is_tuned {
-            evaluated.outcome = Outcome::Predicted(evaluator.predict(bound, &artifact, &trial));
+            let prediction = evaluator.predict(bound, &artifact, &trial);
+            let inputs = pruning::inputs(bound, artifact.manifest.resources, &trial);
+            let pruner = workplace.pruner.filter(|_| workplace.staging.is_some());
+            let spared =
+                pruner.and_then(|pruner| pruner.spares(bound, candidate, &inputs, &prediction));
+            evaluated.pruned = spared.as_ref().map(|spared| spared.rule);
+            evaluated.outcome =
+                Outcome::Predicted(spared.map_or(prediction, |spared| spared.prediction));
             evaluated.trial = Some(trial);
         }
     }

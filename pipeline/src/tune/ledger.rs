@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ridge_autotune::learned::PruneRule;
+use ridge_autotune::prior::Place;
 use ridge_compiler::cache;
 use ridge_runtime::measure::PROTOCOL;
 use ridge_runtime::verify::Distribution;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::digest::Digest;
+use ridge_spec::dtype::Dtype;
 use ridge_spec::kernel::{Instance, Workload};
 use ridge_spec::matrix::{DeriveOptions, Matrix};
 use ridge_spec::outcome::{Outcome, Rejection, Samples};
@@ -21,8 +24,10 @@ use ridge_spec::target::DeviceProfile;
 
 use super::TuneRequest;
 use super::batch::Evaluated;
+use super::pruning::PRUNED;
 use crate::compilation::Compiler;
 use crate::error::PipelineError;
+use crate::evaluate::whole_nanoseconds;
 use crate::folder::KernelFolder;
 use crate::measuring::{Bench, Measured};
 use crate::storage::RecordStore;
@@ -105,6 +110,32 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Every record of the log, whichever campaign's.
+    pub(super) fn records(&self) -> &[TuningRecord] {
+        self.store.records()
+    }
+
+    /// What makes a record one of this campaign's, as text.
+    pub(super) fn identity(&self) -> String {
+        let environment = Environment {
+            executor: self.environment.executor.split(':').next().unwrap_or_default().to_owned(),
+            ..self.environment.clone()
+        };
+        format!("{} {} {} {TOOL_VERSION}", self.spec, environment.digest(), self.seed)
+    }
+
+    /// Where and on what the campaign runs.
+    pub(super) fn place(&self, workload: &Workload) -> Place {
+        let dtype = |(name, dtype): (&String, &Dtype)| (name.clone(), dtype.to_string());
+        Place {
+            version: self.spec.to_string(),
+            device: self.environment.device.clone(),
+            architecture: self.environment.architecture.to_string(),
+            axes: workload.axes.clone(),
+            types: workload.types.iter().map(dtype).collect(),
+        }
+    }
+
     /// Lines of the log that are no records.
     pub(super) fn dropped(&self) -> &[Diagnostic] {
         self.store.dropped()
@@ -176,6 +207,7 @@ impl Ledger {
             trial,
             launch,
             measured,
+            pruned,
             verify_ns,
             ..
         } = evaluated;
@@ -197,7 +229,10 @@ impl Ledger {
             environment,
             protocol: match &measured {
                 Some(measured) => measured.protocol.clone(),
-                None => Protocol { name: self.screen_protocol(), settings: BTreeMap::new() },
+                None => {
+                    let settings = pruned.map(|rule| rule_settings(&rule)).unwrap_or_default();
+                    Protocol { name: self.screen_protocol(), settings }
+                }
             },
             verification,
             prediction,
@@ -305,6 +340,16 @@ impl Ledger {
     pub(super) fn sync(&self) -> Result<(), PipelineError> {
         self.store.sync()
     }
+}
+
+/// A rule by which a candidate was not timed, in parts of a million.
+fn rule_settings(rule: &PruneRule) -> BTreeMap<String, u64> {
+    let millionths = |value: f64| whole_nanoseconds(value * 1e6);
+    BTreeMap::from([
+        (PRUNED.to_owned(), millionths(rule.risk)),
+        ("pruned_slower_than_ppm".to_owned(), millionths(rule.slower_than)),
+        ("pruned_campaigns".to_owned(), rule.campaigns as u64),
+    ])
 }
 
 /// What the finals found of a candidate.

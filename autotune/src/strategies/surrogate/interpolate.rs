@@ -1,6 +1,8 @@
 //! The process without a search: what evaluations say about the candidates that are not among
 //! them.
 
+use std::collections::BTreeSet;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use ridge_spec::space::LegalSpace;
@@ -15,8 +17,12 @@ const N_FIT_STEPS: usize = 200;
 /// Candidates predicted at once: memory grows with their number times the observations'.
 const CHUNK: usize = 4096;
 
-/// Observations used at most, the latest; the cost is quadratic in them.
+/// Observations used at most; the cost is quadratic in them.
 const OBSERVATIONS_LIMIT: usize = 400;
+
+/// Of these, the share that are the fastest; the others are spread evenly over the order in which
+/// they came, which is the space's where everything was evaluated.
+const FASTEST_SHARE: f64 = 0.25;
 
 /// Evaluations as points of a space, which need not be legal there.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,11 +44,11 @@ pub(crate) fn expected_slowdowns(
 ) -> Option<Vec<f64>> {
     let (targets, best) = targets(&observations.logarithms);
     let best = best?;
-    let skipped = targets.len().saturating_sub(OBSERVATIONS_LIMIT);
-    let targets = &targets[skipped..];
+    let chosen = chosen(&targets);
+    let targets: Vec<f64> = chosen.iter().map(|&at| targets[at]).collect();
     let features = FeatureMap::new(space, None, Some(&observations.known));
     let rows: Vec<Vec<f32>> =
-        observations.rows[skipped..].iter().map(|indices| features.row_at(indices)).collect();
+        chosen.iter().map(|&at| features.row_at(&observations.rows[at])).collect();
     let level = targets.iter().sum::<f64>() / targets.len() as f64;
     let targets: Vec<f64> = targets.iter().map(|target| target - level).collect();
     let mut kernel = Kernel::new(features.weights());
@@ -62,4 +68,42 @@ pub(crate) fn expected_slowdowns(
         expected.extend(mean.into_iter().map(|mean| f64::from(mean) + level - best));
     }
     Some(expected)
+}
+
+/// Which observations are used, in their order: all, or the fastest and an even spread.
+fn chosen(targets: &[f64]) -> Vec<usize> {
+    let n = targets.len();
+    if n <= OBSERVATIONS_LIMIT {
+        return (0..n).collect();
+    }
+    let mut fastest: Vec<usize> = (0..n).collect();
+    fastest.sort_by(|&a, &b| targets[a].total_cmp(&targets[b]).then(a.cmp(&b)));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a small constant"
+    )]
+    let n_fastest = (FASTEST_SHARE * OBSERVATIONS_LIMIT as f64) as usize;
+    let mut chosen: BTreeSet<usize> = fastest.into_iter().take(n_fastest).collect();
+    let others: Vec<usize> = (0..n).filter(|at| !chosen.contains(at)).collect();
+    let n_others = OBSERVATIONS_LIMIT - n_fastest;
+    chosen.extend((0..n_others).map(|at| others[at * others.len() / n_others]));
+    chosen.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_the_fastest_and_an_even_spread_are_used() {
+        let few: Vec<f64> = (0..OBSERVATIONS_LIMIT).map(|at| at as f64).collect();
+        assert_eq!(chosen(&few).len(), OBSERVATIONS_LIMIT);
+        let many: Vec<f64> = (0..5000).rev().map(f64::from).collect();
+        let used = chosen(&many);
+        assert_eq!(used.len(), OBSERVATIONS_LIMIT);
+        assert!(used.is_sorted() && used[0] == 0 && used[399] == 4999);
+        assert_eq!(used.iter().filter(|&&at| at >= 4900).count(), 100);
+        assert!(used.windows(2).all(|pair| pair[1] - pair[0] < 20));
+    }
 }
