@@ -32,6 +32,7 @@ class CpuAsGpu:
         self.device_name = name
         self.device = -1
         self.stream = 0
+        self.capturing = False
         self.empty_strided = torch._C._dynamo.guards._empty_strided_cpu
 
     def current_device(self):
@@ -39,6 +40,9 @@ class CpuAsGpu:
 
     def current_stream(self, index):
         return self.stream
+
+    def is_capturing(self):
+        return self.capturing
 
     def is_gpu(self, device):
         return True

@@ -260,6 +260,59 @@ class Launch(unittest.TestCase):
         self.assertEqual(len(self.published.stub.launches()), 3)
 
 
+class StartsEarly(unittest.TestCase):
+    """A launch may start before the kernel before it has ended only with weights left alone."""
+
+    def setUp(self):
+        self.published = Published(rmsnorm_manifest())
+        self.x, self.weight = tensors(16)
+
+    def check(self, expected, weight=None):
+        self.published.function(self.x, self.weight if weight is None else weight)
+        self.assertEqual(self.published.last().programmatic, expected)
+
+    def test_from_the_second_launch_on(self):
+        self.check(False)
+        self.check(True)
+        self.x = torch.randn(64, 4096, dtype=BF16)
+        self.check(True)
+
+    def test_not_after_the_weights_were_written(self):
+        self.check(False)
+        self.weight.mul_(2)
+        self.check(False)
+        self.check(True)
+
+    def test_each_layer_has_its_own_weights(self):
+        weights = [torch.randn(4096, dtype=BF16) for _ in range(3)]
+        for expected in (False, True, True):
+            for weight in weights:
+                self.check(expected, weight)
+
+    def test_never_with_weights_made_for_the_call(self):
+        wide = self.weight.float()
+        for _ in range(3):
+            self.check(False, wide.to(BF16))
+        with torch.inference_mode():
+            self.weight = self.weight.clone()
+            for _ in range(3):
+                self.check(False)
+
+    def test_another_stream_begins_anew_unless_it_is_captured(self):
+        self.check(False)
+        for capturing, expected in ((False, False), (True, True)):
+            self.published.platform.stream += 8
+            self.published.platform.capturing = capturing
+            self.check(expected)
+            self.check(True)
+
+    def test_a_write_within_a_capture(self):
+        self.check(False)
+        self.published.platform.capturing = True
+        self.weight.add_(1)
+        self.check(False)
+
+
 class OtherLaunches(unittest.TestCase):
     def test_outputs_unlike_the_inputs(self):
         manifest = rmsnorm_manifest()
@@ -289,7 +342,9 @@ class OtherLaunches(unittest.TestCase):
         launch["cluster"] = ["2", "1", "1"]
         published = Published(manifest)
         for rows in (4096, 8192):
-            published.function(*tensors(rows))
+            x, weight = tensors(rows)
+            published.function(x, weight)
+            published.function(x, weight)
             self.assertEqual(published.last().shared, rows * 16)
             self.assertEqual(published.last().dynamic_shared, rows * 16)
             self.assertEqual(published.last().cluster, (2, 1, 1))

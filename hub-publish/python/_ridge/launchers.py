@@ -3,6 +3,8 @@
 import math
 import struct
 import threading
+import weakref
+from dataclasses import replace
 
 import torch
 
@@ -26,6 +28,7 @@ class Launchers:
         self._lock = threading.Lock()
         self._functions = {}
         self._makers = {}
+        self._settled = Settled(platform.is_capturing)
         # Every entry's alignment at once: allocations of torch have far more.
         self.mask = max([16, *(entry.alignment_bytes for entry in manifest.entries)]) - 1
 
@@ -68,6 +71,12 @@ class Launchers:
         new = [part for shape, dtype in shapes for part in (shape, _strides(shape), dtype)]
         device = tensor.get_device()
         fit = _fitter(shapes, self._sizes(binding), device, self.mask)
+        serial = replace(config, programmatic=False)
+        layout = entry.artifact.parameters
+
+        def make_slot(early):
+            return Slot(config if early else serial, layout)
+
         launch = self._maker(entry)(
             device,
             self.mask,
@@ -75,7 +84,8 @@ class Launchers:
             self._retry,
             fit,
             [],
-            lambda: Slot(config, entry.artifact.parameters),
+            [],
+            make_slot,
             function,
             *new,
             *config.integers,
@@ -134,7 +144,7 @@ class Launchers:
     def _maker(self, entry):
         """The function that makes launchers for entries with these arguments."""
         arguments = tuple((part.kind, part.name, part.dtype) for part in entry.arguments)
-        shape = (arguments, entry.artifact.parameters)
+        shape = (arguments, entry.artifact.parameters, entry.programmatic)
         make = self._makers.get(shape)
         if make is None:
             text, layout = launcher_source(self._manifest, entry)
@@ -144,6 +154,8 @@ class Launchers:
                 "current_stream": self._platform.current_stream,
                 "empty_strided": self._platform.empty_strided,
                 "driver_launch": self._driver.launch,
+                "settled": self._settled.known,
+                "settle": self._settled.settle,
                 "pack": layout.pack_into,
                 "StructError": struct.error,
                 "bits": _bits,
@@ -161,6 +173,44 @@ class Launchers:
             status = self._driver.launch(slot.config, function, slot.parameters, None)
         if status:
             raise self._driver.error(f"{self._manifest.function}: cuLaunchKernelEx", status)
+
+
+class Settled:
+    """Which tensors nothing has written since an earlier launch read them.
+
+    A kernel launched with programmatic serialization may start while the kernel before it still
+    runs. It waits for that one before it reads activations, but fetches weights at once. That is
+    right where the kernel before has nothing to do with the weights, and wrong where it has just
+    written them, as a cast or an optimizer does. So a launch may start early only with weights that
+    an earlier launch has read and nothing has written since; the first one after a change waits.
+
+    `known` has by `id` of a tensor a reference to it, its version and the stream of the launch.
+    """
+
+    def __init__(self, is_capturing):
+        """is_capturing: whether the current stream is captured into a graph."""
+        self.known = {}
+        self._is_capturing = is_capturing
+
+    def settle(self, tensor, stream):
+        """Whether a launch on `stream` may read the tensor at once; later ones may, from now on.
+
+        The launcher asks only where the tensor is not known as it is, on this stream.
+        """
+        if tensor.is_inference():
+            # Nothing counts the writes to it.
+            return False
+        place, version = id(tensor), tensor._version
+        seen = self.known.get(place)
+        if seen is not None and seen[0]() is tensor:
+            self.known[place] = (seen[0], version, stream)
+            # A capture has a stream of its own. What was written within it counts as a new version,
+            # and a graph as a whole begins when all before it has ended.
+            return seen[1] == version and self._is_capturing()
+        known = self.known
+        reference = weakref.ref(tensor, lambda _: known.pop(place, None))
+        known[place] = (reference, version, stream)
+        return False
 
 
 def _strides(shape):

@@ -117,6 +117,21 @@ class Manifest:
         return first[0] if not any(at) else None
 
     @property
+    def early_inputs(self):
+        """Tensors without a dynamic axis, as a model's weights are.
+
+        A kernel that may start before the one before it has ended waits for that one before it
+        reads its other inputs, not before it reads these.
+        """
+        dynamic = set(self.axes_dynamic)
+        before = None
+        while dynamic != before:
+            before = set(dynamic)
+            dynamic |= {name for name, rule in self.derived.items() if rule.names & dynamic}
+        tensors = [value for value in self.inputs if value.shape is not None]
+        return [value.name for value in tensors if not dynamic.intersection(value.shape)]
+
+    @property
     def axes_dynamic(self):
         """Names of the axes that a launch gets at run time."""
         return [name for name, kind in self.axes if kind == "dynamic"]

@@ -57,6 +57,7 @@ class TorchCuda:
         self.current_device = getattr(torch._C, "_cuda_getDevice", torch.cuda.current_device)
         self.current_stream = getattr(torch._C, "_cuda_getCurrentRawStream", _current_stream)
         self.empty_strided = _inner("_empty_strided_cuda", _empty_strided)
+        self.is_capturing = torch.cuda.is_current_stream_capturing
 
     def is_gpu(self, device):
         """Whether kernels can run on tensors of this device."""

@@ -75,8 +75,9 @@ def call({arguments}, out):
 def launcher_source(manifest, entry):
     """The text of `make`, which makes the launcher of one set of shapes, and the `struct` it packs.
 
-    entry: its arguments and parameters. Free names: `current_device`, `current_stream`,
-    `empty_strided`, `driver_launch`, `pack`, `StructError` and `bits`.
+    entry: its arguments and parameters. A launch that may start before the kernel before it has ended
+    does so only where `settled` knows the tensors that the kernel may read at once. Free names: `current_device`, `current_stream`,
+    `empty_strided`, `driver_launch`, `settled`, `settle`, `pack`, `StructError` and `bits`.
     """
     names = {value.name: f"a{place}" for place, value in enumerate(manifest.inputs)}
     tensors = [names[value.name] for value in manifest.inputs if value.shape is not None]
@@ -92,8 +93,10 @@ def launcher_source(manifest, entry):
         f"{name} = empty_strided(shape_{name}, strides_{name}, type_{name})" for name in outputs
     ]
     pointers = [f"p_{name} = {name}.data_ptr()" for name in tensors + outputs]
+    early = entry.programmatic and [names[name] for name in manifest.early_inputs]
+    pool = f"slots if {' and '.join(map(_is_settled, early))} else serial" if early else "slots"
     text = f"""\
-def make(device, mask, careful, retry, fit, slots, make_slot, function, {", ".join(made)}):
+def make(device, mask, careful, retry, fit, slots, serial, make_slot, function, {", ".join(made)}):
     def launch({arguments}, out):
         if current_device() != device:
             return careful(({arguments},), out)
@@ -108,10 +111,11 @@ def make(device, mask, careful, retry, fit, slots, make_slot, function, {", ".jo
         if ({" | ".join(f"p_{name}" for name in tensors)}) & mask:
             return careful(({arguments},), out)
         stream = current_stream(device)
+        pool = {pool}
         try:
-            slot = slots.pop()
+            slot = pool.pop()
         except IndexError:
-            slot = make_slot()
+            slot = make_slot(pool is slots)
         if slot.stream != stream:
             slot.set_stream(stream)
         try:
@@ -122,7 +126,7 @@ def make(device, mask, careful, retry, fit, slots, make_slot, function, {", ".jo
         status = driver_launch(slot.config, function, slot.parameters, None)
         if status:
             retry(status, slot, function, device)
-        slots.append(slot)
+        pool.append(slot)
         return {", ".join(outputs)}
 
     return launch
@@ -161,6 +165,14 @@ def _packing(entry, names):
             layout += _SCALARS[argument.dtype]
             values.append(names[argument.name])
     return layout, values
+
+
+def _is_settled(name):
+    """The test whether a tensor is as at an earlier launch on this stream."""
+    return (
+        f"((seen := settled.get(id({name}))) is not None and seen[0]() is {name}"
+        f" and seen[1] == {name}._version and seen[2] == stream or settle({name}, stream))"
+    )
 
 
 def _lines(lines, indent):
