@@ -34,8 +34,10 @@ template <typename L, int kThreads, int kRegisterTurns, int kSharedTurns, int kC
         }
 #pragma unroll
         for (int turn = 0; turn < kSharedTurns; ++turn) {
-            const int at = L::at(kRegisterTurns + turn, threadIdx.x);
-            if (L::exists(kRegisterTurns + turn, threadIdx.x)) copy_async<L::kWidth>(shared + L::at(turn, threadIdx.x), source + at);
+            const W* from = source + L::at(kRegisterTurns + turn, threadIdx.x);
+            if (L::exists(kRegisterTurns + turn, threadIdx.x)) {
+                copy_async<L::kWidth>(shared + L::at(turn, threadIdx.x), from);
+            }
             if ((turn + 1) % kChunk == 0 || turn + 1 == kSharedTurns) end_group_of_copies();
         }
     }
@@ -108,7 +110,8 @@ template <typename L, int kThreads, int kRegisterTurns, int kSharedTurns, int kC
 };
 
 // At least kResidentWarps warps of a multiprocessor's registers; 0 leaves the number to the compiler.
-template <typename T, int kCols, int kThreads, int kRegisterTurns, int kSharedTurns, int kChunk, Pdl kPdl, int kResidentWarps>
+template <typename T, int kCols, int kThreads, int kRegisterTurns, int kSharedTurns, int kChunk, Pdl kPdl,
+          int kResidentWarps>
 __global__ void __launch_bounds__(kThreads, blocks_of(kResidentWarps, kThreads))
     cross_entropy_backward(const T* x, const long long* target, float* __restrict__ loss, T* __restrict__ dlogits,
                            float scale, long long ignore_index) {
@@ -138,7 +141,9 @@ __global__ void __launch_bounds__(kThreads, blocks_of(kResidentWarps, kThreads))
     row.start();
     // Fetched now, needed at the end. A target that is no column makes the loss no number.
     float target_logit = __int_as_float(0x7fffffff);
-    if (threadIdx.x == 0 && 0 <= column && column < kCols) target_logit = load_element(x + size_t(blockIdx.x) * kCols + column);
+    if (threadIdx.x == 0 && 0 <= column && column < kCols) {
+        target_logit = load_element(x + size_t(blockIdx.x) * kCols + column);
+    }
 
     const SoftmaxPart part = over_block<kThreads>(row.sweep(), partials);
     if constexpr (kPdl == Pdl::late) allow_next_kernel();

@@ -20,7 +20,8 @@ template <typename V> struct HeadWeights {
 
 // Divides a head by the root of its mean square and multiplies by the weights. kLanes lanes have it.
 template <typename L>
-__device__ __forceinline__ void normalise(float* low, float* high, const HeadWeights<typename L::V>& weights, float eps) {
+__device__ __forceinline__ void normalise(float* low, float* high, const HeadWeights<typename L::V>& weights,
+                                          float eps) {
     using V = typename L::V;
     float sums[2] = {0.0f, 0.0f};
 #pragma unroll

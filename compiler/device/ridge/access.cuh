@@ -89,11 +89,15 @@ template <typename T, int kCount> struct Run {
 
     static __device__ __forceinline__ void load(const T* from, float* values) {
 #pragma unroll
-        for (int v = 0; v < kVectors; ++v) V::load(reinterpret_cast<const W*>(from) + v).unpack(values + v * V::kElements);
+        for (int v = 0; v < kVectors; ++v) {
+            V::load(reinterpret_cast<const W*>(from) + v).unpack(values + v * V::kElements);
+        }
     }
     static __device__ __forceinline__ void store(T* to, const float* values) {
 #pragma unroll
-        for (int v = 0; v < kVectors; ++v) V::pack(values + v * V::kElements).store(reinterpret_cast<W*>(to) + v);
+        for (int v = 0; v < kVectors; ++v) {
+            V::pack(values + v * V::kElements).store(reinterpret_cast<W*>(to) + v);
+        }
     }
 };
 

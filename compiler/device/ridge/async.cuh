@@ -18,7 +18,8 @@ template <int kBytes> __device__ __forceinline__ void copy_async(void* to, const
     if constexpr (kBytes == 16) {
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to)), "l"(from) : "memory");
     } else if constexpr (kBytes >= 4) {
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(shared_address(to)), "l"(from), "n"(kBytes) : "memory");
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;"
+                     :: "r"(shared_address(to)), "l"(from), "n"(kBytes) : "memory");
     } else {
         using W = typename Word<kBytes>::Type;
         *static_cast<W*>(to) = *static_cast<const W*>(from);

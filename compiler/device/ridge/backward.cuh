@@ -27,7 +27,8 @@ template <typename L> struct Share {
     }
 
     // Starts copying it into a slot, the row of `dy` behind that of `x`.
-    static __device__ __forceinline__ void copy(typename L::W* slot, const typename L::W* x_row, const typename L::W* dy_row) {
+    static __device__ __forceinline__ void copy(typename L::W* slot, const typename L::W* x_row,
+                                                const typename L::W* dy_row) {
 #pragma unroll
         for (int v = 0; v < L::kVectors; ++v) {
             const int at = L::at(v, threadIdx.x);
@@ -101,7 +102,8 @@ __device__ __forceinline__ void for_each_row(const typename L::W* x, const typen
 }
 
 // A thread's sums, at their columns of `row`.
-template <typename L> __device__ __forceinline__ void store_sums(const float (&sums)[L::kVectors][L::kElements], float* row) {
+template <typename L>
+__device__ __forceinline__ void store_sums(const float (&sums)[L::kVectors][L::kElements], float* row) {
     using F = Vector<float, (L::kElements < 4 ? L::kElements : 4) * 4>;
 #pragma unroll
     for (int v = 0; v < L::kVectors; ++v) {
@@ -118,7 +120,8 @@ template <typename L> __device__ __forceinline__ void store_sums(const float (&s
 // The sums of the part: of all groups, through `scratch`, a row of single precision for each, where
 // there is more than one. `scratch` may be where the rows were.
 template <typename L, int kCols, int kThreads, int kRowGroups>
-__device__ __forceinline__ void store_part(const float (&sums)[L::kVectors][L::kElements], float* scratch, float* part) {
+__device__ __forceinline__ void store_part(const float (&sums)[L::kVectors][L::kElements], float* scratch,
+                                           float* part) {
     if constexpr (kRowGroups == 1) {
         store_sums<L>(sums, part);
     } else {

@@ -104,7 +104,8 @@ template <> struct Format<__nv_fp8_e4m3> {
     static __device__ __forceinline__ unsigned pack(const float* values) {
 #if __CUDA_ARCH__ >= 890
         unsigned word;
-        asm("{.reg .b16 a, b;\n cvt.rn.satfinite.e4m3x2.f32 a, %2, %1;\n cvt.rn.satfinite.e4m3x2.f32 b, %4, %3;\n mov.b32 %0, {a, b};}"
+        asm("{.reg .b16 a, b;\n cvt.rn.satfinite.e4m3x2.f32 a, %2, %1;\n cvt.rn.satfinite.e4m3x2.f32 b, %4, %3;\n"
+            " mov.b32 %0, {a, b};}"
             : "=r"(word) : "f"(values[0]), "f"(values[1]), "f"(values[2]), "f"(values[3]));
         return word;
 #else
@@ -133,7 +134,8 @@ template <> struct Format<__nv_fp8_e5m2> {
     static __device__ __forceinline__ unsigned pack(const float* values) {
 #if __CUDA_ARCH__ >= 890
         unsigned word;
-        asm("{.reg .b16 a, b;\n cvt.rn.satfinite.e5m2x2.f32 a, %2, %1;\n cvt.rn.satfinite.e5m2x2.f32 b, %4, %3;\n mov.b32 %0, {a, b};}"
+        asm("{.reg .b16 a, b;\n cvt.rn.satfinite.e5m2x2.f32 a, %2, %1;\n cvt.rn.satfinite.e5m2x2.f32 b, %4, %3;\n"
+            " mov.b32 %0, {a, b};}"
             : "=r"(word) : "f"(values[0]), "f"(values[1]), "f"(values[2]), "f"(values[3]));
         return word;
 #else

@@ -24,8 +24,12 @@ template <typename Op, int kLanes> __device__ __forceinline__ float over_lanes(f
     }
     return value;
 }
-template <int kLanes> __device__ __forceinline__ float sum_over_lanes(float value) { return over_lanes<Sum, kLanes>(value); }
-template <int kLanes> __device__ __forceinline__ float max_over_lanes(float value) { return over_lanes<Max, kLanes>(value); }
+template <int kLanes> __device__ __forceinline__ float sum_over_lanes(float value) {
+    return over_lanes<Sum, kLanes>(value);
+}
+template <int kLanes> __device__ __forceinline__ float max_over_lanes(float value) {
+    return over_lanes<Max, kLanes>(value);
+}
 
 // Waits for the other threads of the row. Where a row has several warps, every thread of the block takes
 // part: a named barrier for each row would take all 16 of the block, which limits how many blocks fit.
