@@ -9,6 +9,7 @@
 //! kernels), and prints what it is asked. With a second argument binary files go to Xet storage
 //! there.
 
+#[expect(clippy::unwrap_used, reason = "it was made for tests")]
 #[expect(dead_code, unused_imports, reason = "the tests use all of it")]
 #[path = "../tests/hub/stand_in/mod.rs"]
 mod stand_in;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ridge_hub_publish::folder::{self, Written};
-use ridge_hub_publish::hub::{Pushed, RepoId};
+use ridge_hub_publish::hub::{Pushed, RepoId, published_version};
 use ridge_hub_publish::publication::{DefaultEntry, Publication, PublishOptions};
 use ridge_pipeline::publish::{self, CompiledDefault, GatherRequest, Gathered};
 use ridge_pipeline::setup::Setup;
@@ -12,7 +12,7 @@ use ridge_spec::matrix::Entry;
 use serde::Serialize;
 
 use crate::arguments::Format;
-use crate::commands::push::{self, Sender};
+use crate::commands::push::Sender;
 use crate::draw::paint::Paint;
 use crate::progress::Progress;
 use crate::{Answer, draw, environment, output};
@@ -42,9 +42,9 @@ pub(crate) struct PublishArguments {
     /// The kernel's folder [default: where the kernel's name leads, here or in `kernels`].
     #[arg(long, value_name = "SPEC")]
     pub(crate) spec: Option<PathBuf>,
-    /// Major version of the repo: branch `v<N>`.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) version: u32,
+    /// Major version of the repo: branch `v<N>` [default: 1, or that of the published folder].
+    #[arg(long, value_name = "N")]
+    pub(crate) version: Option<u32>,
     /// SPDX identifier of the kernel's licence.
     #[arg(long, value_name = "SPDX", default_value = "Apache-2.0", value_parser = parse_license)]
     pub(crate) license: String,
@@ -58,6 +58,12 @@ pub(crate) struct PublishArguments {
     /// Say what would be written, and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+impl PublishArguments {
+    fn version(&self) -> u32 {
+        self.version.unwrap_or(1)
+    }
 }
 
 /// What was published, or would be.
@@ -115,12 +121,13 @@ pub(crate) fn run(
 ) -> anyhow::Result<Answer> {
     let repo = flags.repo.as_deref().map(RepoId::parse).transpose()?;
     let to_hub = repo.clone().filter(|_| flags.to_folder.is_none());
-    let sender = to_hub.map(|repo| Sender::new(repo, flags)).transpose()?;
-    if let (Some(sender), [source]) = (&sender, flags.sources.as_slice())
-        && push::is_published(source)
+    if let (Some(repo), [source]) = (&to_hub, flags.sources.as_slice())
+        && let Some(version) = published_version(source)
     {
-        return sender.send_folder(source, format);
+        let version = flags.version.unwrap_or(version);
+        return Sender::new(repo.clone(), version, flags)?.send_folder(source, format);
     }
+    let sender = to_hub.map(|repo| Sender::new(repo, flags.version(), flags)).transpose()?;
     if let Some(sender) = &sender {
         // Before minutes are spent on compiling.
         sender.preflight()?;
@@ -135,7 +142,7 @@ pub(crate) fn run(
     drop(progress);
     let options = PublishOptions {
         repo_id: repo.map(|id| id.to_string()),
-        version: flags.version,
+        version: flags.version(),
         license: flags.license.clone(),
         allow_predicted: flags.predicted,
     };
@@ -193,7 +200,7 @@ fn answer(gathered: &Gathered, flags: &PublishArguments, written: Written) -> Pu
         kernel: gathered.folder.spec.name.to_string(),
         spec: gathered.folder.digest.to_string(),
         id: written.id,
-        version: flags.version,
+        version: flags.version(),
         folder: flags.to_folder.as_ref().map(|folder| folder.display().to_string()),
         dry_run: flags.dry_run,
         n_files: written.files.len(),

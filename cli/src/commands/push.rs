@@ -26,15 +26,13 @@ struct PushAnswer {
     hub: Pushed,
 }
 
-/// Whether a folder is one that `publish --to-folder` wrote.
-pub(crate) fn is_published(folder: &Path) -> bool {
-    let has_metadata = |build: std::fs::DirEntry| build.path().join("metadata.json").is_file();
-    std::fs::read_dir(folder.join("build")).is_ok_and(|builds| builds.flatten().any(has_metadata))
-}
-
 impl Sender {
-    pub(crate) fn new(repo: RepoId, flags: &PublishArguments) -> Result<Self, HubError> {
-        let mut target = Target::new(repo, flags.version);
+    pub(crate) fn new(
+        repo: RepoId,
+        version: u32,
+        flags: &PublishArguments,
+    ) -> Result<Self, HubError> {
+        let mut target = Target::new(repo, version);
         target.private = flags.private;
         target.replace = flags.replace;
         let options = environment::hub();

@@ -6,7 +6,7 @@ use ridge_hub_publish::hub::{Card, Existing, ExistingVariant, Listing, Pushed};
 
 use super::paint::Paint;
 
-/// Paths of a publication that are shown.
+/// Paths of a publication that are shown one by one.
 const SHOWN: usize = 12;
 
 /// Draws what a search found.
@@ -167,12 +167,22 @@ pub(crate) fn pushed(paint: &Paint, pushed: &Pushed) -> String {
     text
 }
 
+/// Every path, or, where they are many, how many there are in each folder.
 fn paths(text: &mut String, sign: &str, paths: &[String]) {
-    for path in paths.iter().take(SHOWN) {
-        text.push_str(&format!("  {sign} {path}\n"));
+    if paths.len() <= SHOWN {
+        for path in paths {
+            text.push_str(&format!("  {sign} {path}\n"));
+        }
+        return;
     }
-    if paths.len() > SHOWN {
-        text.push_str(&format!("  {sign} … {} more\n", paths.len() - SHOWN));
+    let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
+    for path in paths {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        *folders.entry(folder).or_default() += 1;
+    }
+    for (folder, count) in folders {
+        let folder = if folder.is_empty() { "." } else { folder };
+        text.push_str(&format!("  {sign} {count:>4} in {folder}\n"));
     }
 }
 

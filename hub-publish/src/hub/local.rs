@@ -14,6 +14,15 @@ use super::options::Target;
 /// The card's name in the folder; on the Hub it is the `README.md` of `main`.
 pub(super) const CARD: &str = "CARD.md";
 
+/// The version of a folder that `folder::write` made, as its builds have it; `None` for any other
+/// folder.
+pub fn published_version(folder: &Path) -> Option<u32> {
+    let mut builds: Vec<_> = std::fs::read_dir(folder.join("build")).ok()?.flatten().collect();
+    builds.sort_by_key(std::fs::DirEntry::file_name);
+    let read = |build: std::fs::DirEntry| std::fs::read(build.path().join("metadata.json")).ok();
+    builds.into_iter().filter_map(read).find_map(|bytes| Metadata::parse(&bytes)?.version)
+}
+
 /// A file's content, and how it is named by content.
 #[derive(Clone, Debug)]
 pub(super) struct LocalFile {
@@ -73,6 +82,13 @@ impl LocalFolder {
     /// The card, where there is one.
     pub(super) fn card(&self) -> Option<&LocalFile> {
         self.files.get(CARD)
+    }
+
+    /// Whether there is a card, and it does not name the repo.
+    pub(super) fn card_is_of_another(&self, target: &Target) -> bool {
+        let id = target.repo.to_string();
+        let names = |card: &LocalFile| String::from_utf8_lossy(&card.bytes).contains(&id);
+        self.card().is_some_and(|card| !names(card))
     }
 
     /// A tag that only this content has: `ridge-v1-` and twelve digits of a digest over every path
@@ -256,6 +272,14 @@ mod tests {
         let file = LocalFile::new(b"hello".to_vec());
         assert_eq!(file.git_oid, "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0");
         assert!(file.sha256.starts_with("2cf24dba5fb0a30e26e83b2ac5b9e29e"));
+    }
+
+    #[test]
+    fn the_version_of_a_folder() {
+        let version = |files: &[(&str, &str)]| published_version(folder(files).path());
+        assert_eq!(version(&[("build/torch-cuda/metadata.json", METADATA)]), Some(1));
+        assert_eq!(version(&[("build/torch-cuda/metadata.json", "{}"), ("build/x", "")]), None);
+        assert_eq!(version(&[("records.jsonl", "")]), None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod options;
 mod preflight;
 mod publish;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use hf_hub::{HFClient, HFClientSync, HFResult, RepoTypeKernel};
@@ -32,6 +33,7 @@ pub use self::error::HubError;
 pub use self::event::{Event, Watcher, nobody};
 pub use self::existing::{Existing, ExistingVariant, ExistingVersion};
 pub use self::list::Listing;
+pub use self::local::published_version;
 pub use self::metadata::VariantName;
 pub use self::options::{DEFAULT_ENDPOINT, HubOptions, Patience, RepoId, Target, Token};
 pub use self::publish::{Card, Pushed, Tag};
@@ -42,7 +44,10 @@ const USER_AGENT: &str = concat!("ridge/", env!("CARGO_PKG_VERSION"));
 /// The Hub, as one token sees it.
 #[derive(Debug)]
 pub struct Hub {
+    /// For questions with short answers.
     client: HFClientSync,
+    /// For commits, which take longer; made with the first of them.
+    committer: OnceLock<HFClientSync>,
     endpoint: String,
     token: Option<Token>,
     patience: Patience,
@@ -66,7 +71,7 @@ impl Hub {
             return Err(setup("the token has characters that no token has"));
         }
         let client = client(&endpoint, token.as_ref(), patience.connect, patience.answer)?;
-        Ok(Self { client, endpoint, token, patience })
+        Ok(Self { client, committer: OnceLock::new(), endpoint, token, patience })
     }
 
     /// Root of the Hub's addresses.
@@ -80,9 +85,14 @@ impl Hub {
 
     /// The same repo, with the patience that a commit takes.
     fn repo_to_commit(&self, id: &RepoId) -> Result<Repo, HubError> {
-        let Patience { connect, commit, .. } = self.patience;
-        let client = client(&self.endpoint, self.token.as_ref(), connect, commit)?;
-        Ok(client.repository(RepoTypeKernel, id.owner(), id.name()))
+        let committer = if let Some(committer) = self.committer.get() {
+            committer.clone()
+        } else {
+            let Patience { connect, commit, .. } = self.patience;
+            let made = client(&self.endpoint, self.token.as_ref(), connect, commit)?;
+            self.committer.get_or_init(|| made).clone()
+        };
+        Ok(committer.repository(RepoTypeKernel, id.owner(), id.name()))
     }
 
     /// Puts a question until there is an answer, or reason to give up.

@@ -120,7 +120,13 @@ impl Hub {
         watch(Event::Step("looking at the Hub".to_owned()));
         let branch = target.branch();
         let publication = Publication { hub: self, target, local: &local, branch: &branch, watch };
-        let (found, notes) = self.find_and_tell(&target.repo, watch)?;
+        let (found, mut notes) = self.find_and_tell(&target.repo, watch)?;
+        if local.card_is_of_another(target) {
+            notes.push(format!(
+                "the card does not name `{0}`: write the folder with `--repo {0}`",
+                target.repo
+            ));
+        }
         if let Some(found) = &found {
             publication.check_ours(found)?;
         }

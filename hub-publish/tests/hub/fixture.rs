@@ -25,7 +25,7 @@ pub(crate) fn files(version: u32, n_artifacts: usize) -> Files {
     );
     let mut files = Files::new();
     let mut text = |path: &str, text: &str| files.insert(path.to_owned(), text.into());
-    text("CARD.md", "---\nlibrary_name: kernels\n---\n# rmsnorm\n");
+    text("CARD.md", "---\nlibrary_name: kernels\n---\n# org/rmsnorm\n");
     text("build.toml", "[general]\nname = \"rmsnorm\"\n");
     text("kernel/kernel.toml", "schema = 1\n");
     text("benchmarks/benchmark.py", "import torch\n");
@@ -64,7 +64,8 @@ pub(crate) fn target(version: u32) -> Target {
 /// A hub that does not wait; the same one for the same stand-in, as making one reads the machine's
 /// certificates.
 pub(crate) fn hub(stand_in: &StandIn, token: Option<&str>) -> Arc<Hub> {
-    static HUBS: Mutex<BTreeMap<(String, Option<String>), Arc<Hub>>> = Mutex::new(BTreeMap::new());
+    type Hubs = BTreeMap<(String, Option<String>), Arc<Hub>>;
+    static HUBS: Mutex<Hubs> = Mutex::new(Hubs::new());
     let key = (stand_in.endpoint(), token.map(ToOwned::to_owned));
     let mut hubs = HUBS.lock().unwrap();
     let hub = hubs.entry(key).or_insert_with(|| {

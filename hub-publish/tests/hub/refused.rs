@@ -142,7 +142,9 @@ fn kernels_of_others_are_left_alone() {
     let ours = "build/torch-cuda/kernel.json";
     let runtime = "build/torch-cuda/_ridge/__init__.py";
     let (same, other) = (metadata("rmsnorm"), metadata("layernorm"));
-    let cases: &[(&[(&str, &str, &str)], u32)] = &[
+    /// Branch, path and content of files, and the version to publish.
+    type Case<'a> = (&'a [(&'a str, &'a str, &'a str)], u32);
+    let cases: &[Case<'_>] = &[
         // The same name, by somebody else: neither over it nor beside it.
         (&[("v1", path, &same)], 1),
         (&[("v1", path, &same)], 2),
