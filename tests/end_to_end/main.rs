@@ -10,6 +10,7 @@ mod bad_input;
 mod check;
 mod doctor;
 mod hub;
+mod publish;
 mod ridge;
 mod simulate;
 mod tune;

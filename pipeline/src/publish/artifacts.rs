@@ -64,8 +64,10 @@ impl<'a> Store<'a> {
         if self.artifacts.contains_key(&recorded) {
             return Ok(());
         }
+        // Of another version of the spec, what was kept proves nothing about today's source.
+        let kept = self.kept.iter().filter(|_| record.spec == self.folder.digest);
         if let Some(kept) =
-            self.kept.iter().find_map(|folder| cache::read_artifact(folder, recorded))
+            kept.into_iter().find_map(|folder| cache::read_artifact(folder, recorded))
         {
             self.insert(kept);
             return Ok(());
