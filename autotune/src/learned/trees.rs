@@ -260,9 +260,10 @@ impl Grower<'_> {
         }
         for (column, cells) in histogram.chunks_exact(BINS).enumerate() {
             let mut left = Cell::default();
-            for bin in 0..self.columns[&self.chosen[column]].edges.len() {
-                left.sum += cells[bin].sum;
-                left.weight += cells[bin].weight;
+            let n_edges = self.columns[&self.chosen[column]].edges.len();
+            for (bin, cell) in cells.iter().enumerate().take(n_edges) {
+                left.sum += cell.sum;
+                left.weight += cell.weight;
                 let right = Cell { sum: whole.sum - left.sum, weight: whole.weight - left.weight };
                 if left.weight < least || right.weight < least {
                     continue;
