@@ -289,6 +289,15 @@ class StartsEarly(unittest.TestCase):
             for weight in weights:
                 self.check(expected, weight)
 
+    def test_several_weights_of_one_kernel(self):
+        manifest = rmsnorm_manifest()
+        manifest["inputs"].insert(2, {"name": "bias", "dtype": "T", "shape": ["cols"]})
+        self.published = Published(manifest, reference=None)
+        bias = torch.randn(4096, dtype=BF16)
+        for expected in (False, True):
+            self.published.function(self.x, self.weight, bias)
+            self.assertEqual(self.published.last().programmatic, expected)
+
     def test_never_with_weights_made_for_the_call(self):
         wide = self.weight.float()
         for _ in range(3):

@@ -94,7 +94,8 @@ def launcher_source(manifest, entry):
     ]
     pointers = [f"p_{name} = {name}.data_ptr()" for name in tensors + outputs]
     early = entry.programmatic and [names[name] for name in manifest.early_inputs]
-    pool = f"slots if {' and '.join(map(_is_settled, early))} else serial" if early else "slots"
+    # Each is asked, whatever the others say: to ask is to remember.
+    pool = f"slots if {' & '.join(map(_is_settled, early))} else serial" if early else "slots"
     text = f"""\
 def make(device, mask, careful, retry, fit, slots, serial, make_slot, function, {", ".join(made)}):
     def launch({arguments}, out):
