@@ -66,7 +66,8 @@ pub(crate) fn run(
         compare(&mut inspection, folder, &profiles);
         if !flags.no_launch {
             let progress = Progress::new();
-            entries = launch(setup, &inspection, folder, &profiles, (&device, flags.seed), &progress)?;
+            entries =
+                launch(setup, &inspection, folder, &profiles, (&device, flags.seed), &progress)?;
         }
     }
     for check in entries.iter().filter(|check| !check.passed) {

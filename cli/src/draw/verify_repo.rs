@@ -22,7 +22,8 @@ pub(crate) fn answer(paint: &Paint, answer: &VerifyAnswer) -> String {
             paint.faint(problem.code)
         ));
     }
-    let verdict = if answer.passed { paint.good("verified") } else { paint.bad("not as published") };
+    let verdict =
+        if answer.passed { paint.good("verified") } else { paint.bad("not as published") };
     let ran = match answer.entries.len() {
         0 => "nothing was run".to_owned(),
         count => format!("{count} entries run on {}", answer.device),

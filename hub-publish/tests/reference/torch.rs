@@ -8,7 +8,6 @@ use ridge_hub_publish::reference;
 use super::{cases, spec, specs};
 
 /// A Python that imports torch: `RIDGE_TEST_PYTHON`, or `python3`.
-#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
 fn python() -> Option<PathBuf> {
     let python = std::env::var_os("RIDGE_TEST_PYTHON").map_or("python3".into(), PathBuf::from);
     let tried = Command::new(&python).args(["-c", "import torch"]).output();
@@ -39,7 +38,7 @@ fn programs() -> Vec<(String, ridge_spec::kernel::KernelSpec)> {
     maths
         .iter()
         .enumerate()
-        .map(|(number, math)| (format!("program-{number}"), spec(&declarations, math)))
+        .map(|(number, math)| (format!("program-{number}"), spec(declarations, math)))
         .collect()
 }
 
