@@ -25,7 +25,10 @@ struct SearchHubAnswer<'a> {
 }
 
 pub(crate) fn run(flags: &SearchHubArguments, format: Format) -> anyhow::Result<Answer> {
-    let hub = Hub::connect(&environment::hub())?;
+    let mut options = environment::hub();
+    // Somebody is waiting for the answer, and asking again is cheap.
+    options.patience.n_attempts = 3;
+    let hub = Hub::connect(&options)?;
     let progress = Progress::shared();
     let listing = hub.search(&flags.name, &progress.watcher())?;
     drop(progress);

@@ -137,8 +137,8 @@ impl HubError {
             }
             Self::Network { n_attempts, .. } => {
                 return Some(format!(
-                    "asked {}; nothing half-done is visible on the Hub: the same command again \
-                     goes on",
+                    "asked {}; look after the network, then give the same command again: it goes \
+                     on from there",
                     times(*n_attempts)
                 ));
             }
