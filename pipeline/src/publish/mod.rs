@@ -142,7 +142,7 @@ fn version(
     observer: &dyn Observer,
 ) -> Result<Digest, PipelineError> {
     let others = records.iter().filter(|record| record.spec != folder.digest);
-    let (n_others, last) = (others.clone().count(), others.last());
+    let (n_others, last) = (others.clone().count(), others.clone().next_back());
     let Some(last) = last else { return Ok(folder.digest) };
     let kernel = folder.spec.name.to_string();
     if n_others < records.len() {
