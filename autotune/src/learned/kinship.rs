@@ -4,9 +4,6 @@ use std::collections::BTreeSet;
 
 use super::features::{BYTES, Features, PARAMETER};
 
-/// The share of a kernel's parameters that must have been seen for it to be related.
-const SEEN_LEAST: f64 = 0.75;
-
 /// Trees do not extrapolate: how far outside the sizes seen a workload may be.
 const BEYOND: f64 = 4.0;
 
@@ -15,7 +12,8 @@ const BEYOND: f64 = 4.0;
 pub(super) enum Kinship {
     /// Of a kernel that they have seen on another shape.
     Known,
-    /// Of a kernel with parameters that they have seen, and a size not far from those.
+    /// Of a kernel all of whose parameters they have seen, and a size not far from those: one
+    /// parameter that nobody has seen, such as an algorithm, can decide everything.
     Related,
     /// Of another kernel.
     New,
@@ -48,9 +46,7 @@ impl Seen {
         if self.kernels.contains(kernel) {
             return Kinship::Known;
         }
-        let names: BTreeSet<&str> = parameters(features).collect();
-        let n_seen = names.iter().filter(|name| self.parameters.contains(**name)).count();
-        let are_alike = n_seen as f64 >= SEEN_LEAST * names.len() as f64;
+        let are_alike = parameters(features).all(|name| self.parameters.contains(name));
         let is_near = self
             .bytes
             .zip(features.get(BYTES))

@@ -58,7 +58,7 @@ const HELD_OUT_LEAST: usize = 6;
 pub struct Trust {
     /// On another shape of a kernel that it was trained on.
     pub known_kernel: f64,
-    /// On a kernel with parameters that it was trained on, and a workload of a size like theirs.
+    /// On a kernel all of whose parameters it was trained on, and a workload of a size like theirs.
     pub related_kernel: f64,
     /// On any other kernel.
     pub new_kernel: f64,
