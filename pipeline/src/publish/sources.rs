@@ -21,8 +21,10 @@ pub(super) fn read(
     let mut records = Vec::new();
     for source in sources {
         let path = if source.is_dir() { source.join(RECORDS_FILE) } else { source.clone() };
-        let bytes = files::read(&path)
-            .map_err(|source| PipelineError::Read { path: path.clone(), source })?;
+        let bytes = files::read(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => PipelineError::NoRecords { folder: source.clone() },
+            _ => PipelineError::Read { path: path.clone(), source: error },
+        })?;
         let log = record::read_log(&path.display().to_string(), &bytes);
         for dropped in &log.dropped {
             observer.notify(Event::Warning(dropped));
