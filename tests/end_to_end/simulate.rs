@@ -1,6 +1,6 @@
 //! `ridge simulate`: landscapes in, a comparison out.
 
-use super::ridge::{Run, Scratch};
+use super::ridge::{Run, Scratch, library};
 
 /// A Kernel Tuner cache of 120 configurations, whole or cut off in its last entry.
 fn write_cache(scratch: &Scratch, file: &str, device: &str, whole: bool) {
@@ -91,4 +91,25 @@ fn bad_input_is_refused_with_its_place() {
     write_cache(&scratch, "a.json", "A100", true);
     check_refused(&run(&["a.json", "--strategy", "magic"]), "strategy.unknown");
     check_refused(&run(&["a.json", "--out", "curves.png"]), "simulate.plot");
+}
+
+#[test]
+fn the_cost_model_is_judged_on_recorded_campaigns() {
+    let scratch = Scratch::new();
+    let landscapes = library().parent().unwrap().join("landscapes/h200");
+    let file = |name: &str| landscapes.join(name).display().to_string();
+    let (small, large) =
+        (file("softmax--rows-1024.jsonl.gz"), file("softmax--square-4096.jsonl.gz"));
+    let run = scratch.run(&["simulate", "--cost-model", &small, &large, "--format", "json"]);
+    assert_eq!(run.status, Some(0), "{}{}", run.stdout, run.stderr);
+    let evaluations = run.json()["evaluations"].as_array().unwrap().clone();
+    // One kernel: only shapes can be left out. One other shape teaches nothing.
+    assert_eq!(evaluations.len(), 1);
+    assert_eq!(evaluations[0]["held_out"], "shape");
+    assert_eq!(evaluations[0]["guarded"], evaluations[0]["analytic"]);
+    assert!(evaluations[0]["analytic"]["kendall_tau"].as_f64() > Some(0.5), "{evaluations:?}");
+    let text = scratch.run(&["simulate", "--cost-model", &small, &large]);
+    assert!(text.stdout.contains("median of 2"), "{}", text.stdout);
+    let none = scratch.run(&["simulate", "--cost-model", "no/such.jsonl"]);
+    assert_eq!(none.status, Some(2));
 }

@@ -5,7 +5,9 @@
 //! What they say is *guarded*: before it is believed, every campaign is predicted by trees that
 //! have not seen its shape, and by trees that have not seen its kernel. The share of the
 //! correction that is applied is the largest that makes no held-out campaign's order notably
-//! worse than the analytic one alone, and 0 where no share does.
+//! worse than the analytic one alone, and 0 where no share does. A kernel with a parameter that no
+//! campaign had, or a workload of quite another size, is left to the analytic model: trees do not
+//! extrapolate.
 //!
 //! The same held-out campaigns say how far from the predicted fastest a candidate can be predicted
 //! and still be among the fastest: [`Pruning`].
@@ -60,8 +62,6 @@ pub struct Trust {
     pub known_kernel: f64,
     /// On a kernel all of whose parameters it was trained on, and a workload of a size like theirs.
     pub related_kernel: f64,
-    /// On any other kernel.
-    pub new_kernel: f64,
 }
 
 /// What held-out campaigns of one kinship say.
@@ -97,7 +97,10 @@ impl Learned {
         let guard = |kinship: Kinship| {
             let held_out: Vec<&Checked> =
                 checked.iter().filter(|one| one.kinship == kinship).collect();
-            let share = trusted_share(&held_out);
+            let share = match kinship {
+                Kinship::Known | Kinship::Related => trusted_share(&held_out),
+                Kinship::New => 0.0,
+            };
             Guard { share, pruning: Pruning::new(&held_out, share) }
         };
         let everything: Vec<usize> = (0..campaigns.len()).collect();
@@ -113,11 +116,7 @@ impl Learned {
     /// How much of the correction is applied.
     pub fn trust(&self) -> Trust {
         let share = |kinship| self.guards.get(&kinship).map_or(0.0, |guard| guard.share);
-        Trust {
-            known_kernel: share(Kinship::Known),
-            related_kernel: share(Kinship::Related),
-            new_kernel: share(Kinship::New),
-        }
+        Trust { known_kernel: share(Kinship::Known), related_kernel: share(Kinship::Related) }
     }
 
     /// Campaigns that it was trained on.
