@@ -102,7 +102,7 @@ fn the_same_command_again_evaluates_nothing() {
 }
 
 /// A campaign on two workloads: the second begins with what the first found.
-fn tune_two<'a>(out: &'a str) -> [&'a str; 13] {
+fn tune_two(out: &str) -> [&str; 13] {
     [
         "tune",
         "rmsnorm",

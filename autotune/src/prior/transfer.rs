@@ -28,9 +28,8 @@ pub struct Campaign {
 impl Campaign {
     /// A recorded landscape as the campaign that evaluated all of it.
     pub fn of(landscape: &Landscape) -> Self {
-        let evaluation = |index| {
-            (landscape.space().candidate(index), landscape.outcome(index).clone())
-        };
+        let evaluation =
+            |index| (landscape.space().candidate(index), landscape.outcome(index).clone());
         Self {
             name: landscape.to_string(),
             place: landscape.place.clone(),
