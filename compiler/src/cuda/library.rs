@@ -21,6 +21,7 @@ const HEADERS: &[(&str, &str)] = device_headers![
     "async.cuh",
     "backward.cuh",
     "function.cuh",
+    "gated.cuh",
     "heads.cuh",
     "launch.cuh",
     "number.cuh",
