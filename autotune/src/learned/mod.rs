@@ -35,7 +35,7 @@ use features::{Features, features};
 use held_out::{Checked, Table};
 use kinship::{Kinship, Seen};
 pub use pruning::{NEAR_BEST, PruneRule, Pruning};
-pub use rank::Ranking;
+pub use rank::{Ranking, kendall_tau};
 use trees::{Growth, Trees};
 
 /// How the trees are grown: set on the campaigns of an H200 in `landscapes/`, coarsely.

@@ -59,8 +59,9 @@ pub(super) fn middle(mut values: Vec<f64>) -> Option<f64> {
     (n > 0).then(|| f64::midpoint(values[(n - 1) / 2], values[n / 2]))
 }
 
-/// Kendall's tau-b, by Knight's method: pairs in the wrong order are counted while sorting.
-pub(super) fn kendall_tau(a: &[f64], b: &[f64]) -> f64 {
+/// Kendall's tau-b: 1 where every pair is in the same order in both, 0 where one side is all tied. By
+/// Knight's method: pairs in the wrong order are counted while sorting. Both are of one length.
+pub fn kendall_tau(a: &[f64], b: &[f64]) -> f64 {
     let n = a.len();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| a[i].total_cmp(&a[j]).then(b[i].total_cmp(&b[j])));
@@ -160,6 +161,21 @@ mod tests {
             let a: Vec<f64> = pairs.iter().map(|(a, _)| f64::from(*a)).collect();
             let b: Vec<f64> = pairs.iter().map(|(_, b)| f64::from(*b)).collect();
             prop_assert!((kendall_tau(&a, &b) - by_pairs(&a, &b)).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn rank_correlation() {
+        for (pairs, expected) in [
+            (vec![(1, 10), (2, 20), (3, 30)], 1.0),
+            (vec![(1, 30), (2, 20), (3, 10)], -1.0),
+            (vec![(1, 1), (2, 1), (3, 1)], 0.0),
+            // One tie in the first: 2 concordant pairs over the root of 2 times 3.
+            (vec![(1, 1), (1, 2), (2, 3)], 2.0 / f64::sqrt(6.0)),
+        ] {
+            let (a, b): (Vec<f64>, Vec<f64>) =
+                pairs.iter().map(|&(a, b)| (f64::from(a), f64::from(b))).unzip();
+            assert!((kendall_tau(&a, &b) - expected).abs() < 1e-12, "{pairs:?}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Prediction against measurement.
 
+use ridge_autotune::learned::kendall_tau;
+
 use super::charts::{microseconds, real};
 use super::model::Workload;
 use super::svg::{Plot, Scale};
@@ -50,45 +52,11 @@ pub(crate) fn against(workload: &Workload) -> Option<Against> {
         );
         plot.dot(x.at(predicted), y.at(measured), "candidate", &label);
     }
+    let side =
+        |of: fn((u64, u64)) -> u64| times.iter().map(|&pair| real(of(pair))).collect::<Vec<f64>>();
     Some(Against {
-        tau: kendall(&times),
+        tau: kendall_tau(&side(|(predicted, _)| predicted), &side(|(_, measured)| measured)),
         regret: real(chosen) / real(best.max(1)) - 1.0,
         chart: plot.finish("measured time of every candidate over its predicted time"),
     })
-}
-
-/// Kendall's tau-b: concordant minus discordant pairs over the geometric mean of the pairs not tied
-/// in either. 0 where one side is all tied.
-fn kendall(pairs: &[(u64, u64)]) -> f64 {
-    let (mut score, mut first, mut second) = (0.0, 0.0, 0.0);
-    for (at, a) in pairs.iter().enumerate() {
-        for b in &pairs[at + 1..] {
-            let (x, y) = (a.0.cmp(&b.0), a.1.cmp(&b.1));
-            first += f64::from(u8::from(x.is_ne()));
-            second += f64::from(u8::from(y.is_ne()));
-            if x.is_ne() && y.is_ne() {
-                score += if x == y { 1.0 } else { -1.0 };
-            }
-        }
-    }
-    let pairs = f64::sqrt(first * second);
-    if pairs > 0.0 { score / pairs } else { 0.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::kendall;
-
-    #[test]
-    fn rank_correlation() {
-        for (pairs, expected) in [
-            (vec![(1, 10), (2, 20), (3, 30)], 1.0),
-            (vec![(1, 30), (2, 20), (3, 10)], -1.0),
-            (vec![(1, 1), (2, 1), (3, 1)], 0.0),
-            // One tie in the first: 2 concordant pairs over the root of 2 times 3.
-            (vec![(1, 1), (1, 2), (2, 3)], 2.0 / f64::sqrt(6.0)),
-        ] {
-            assert!((kendall(&pairs) - expected).abs() < 1e-12, "{pairs:?}");
-        }
-    }
 }
