@@ -11,58 +11,11 @@ use ridge_spec::dtype::Dtype;
 use ridge_spec::matrix::{DeriveOptions, Matrix, Query, Rule};
 use ridge_spec::outcome::{Outcome, Rejection};
 use ridge_spec::record::TuningRecord;
-use ridge_spec::target::{
-    Architecture, DeviceLimits, DeviceProfile, LaunchProfile, MemoryProfile, MultiprocessorProfile,
-};
+use ridge_spec::target::{Architecture, DeviceProfile};
 
-/// A profile of which only the name and the data sheet's bandwidth matter here.
+/// The profile of an H200 that ships.
 fn profile() -> DeviceProfile {
-    DeviceProfile {
-        schema: 1,
-        name: "h200".to_owned(),
-        device: "NVIDIA H200".to_owned(),
-        architecture: Architecture::parse("sm_90a").unwrap(),
-        multiprocessors: 132,
-        limits: DeviceLimits {
-            threads_per_block: 1024,
-            threads_per_multiprocessor: 2048,
-            blocks_per_multiprocessor: 32,
-            registers_per_multiprocessor: 65536,
-            registers_per_thread: 255,
-            register_allocation_unit: 256,
-            shared_memory_per_multiprocessor_bytes: 233_472,
-            shared_memory_per_block_bytes: 232_448,
-            shared_memory_reserved_per_block_bytes: 1024,
-            cluster_blocks: 8,
-            warp_size: 32,
-        },
-        memory: MemoryProfile {
-            peak_bandwidth: 4.8e12,
-            read_bandwidth: 4.4e12,
-            write_bandwidth: 4.4e12,
-            copy_bandwidth: 4.2e12,
-            latency_ns: 800.0,
-            l2_capacity_bytes: 60 << 20,
-            l2_bandwidth: 1e13,
-        },
-        multiprocessor: MultiprocessorProfile {
-            clock_hz: 1.98e9,
-            issue_rate: 4.0,
-            shared_bytes_per_clock: 128.0,
-            float32_lanes: 128.0,
-            integer_lanes: 64.0,
-            float64_lanes: 64.0,
-            special_lanes: 16.0,
-            conversion_lanes: 16.0,
-        },
-        launch: LaunchProfile {
-            graph_node_ns: 1100.0,
-            block_dispatch_ns: 1.0,
-            block_turnaround_ns: 500.0,
-            barrier_ns: 20.0,
-        },
-        sources: BTreeMap::new(),
-    }
+    toml::from_str(include_str!("../../runtime/profiles/h200.toml")).unwrap()
 }
 
 fn options() -> DeriveOptions {

@@ -5,14 +5,11 @@
 
 pub(crate) mod mutation;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::kernel::KernelSpec;
-use ridge_spec::target::{
-    Architecture, DeviceLimits, DeviceProfile, LaunchProfile, MemoryProfile, MultiprocessorProfile,
-};
+use ridge_spec::target::DeviceProfile;
 
 /// A spec with every section.
 pub(crate) const EXAMPLE: &str = r#"schema = 1
@@ -137,52 +134,7 @@ pub(crate) fn draw(diagnostics: &[Diagnostic]) -> String {
     text
 }
 
-/// An H200: its limits are the data sheet's; the rates are round numbers that no test looks at.
+/// The profile of an H200 that ships.
 pub(crate) fn profile() -> DeviceProfile {
-    DeviceProfile {
-        schema: 1,
-        name: "h200".to_owned(),
-        device: "NVIDIA H200".to_owned(),
-        architecture: Architecture::parse("sm_90a").unwrap(),
-        multiprocessors: 132,
-        limits: DeviceLimits {
-            threads_per_block: 1024,
-            threads_per_multiprocessor: 2048,
-            blocks_per_multiprocessor: 32,
-            registers_per_multiprocessor: 65_536,
-            registers_per_thread: 255,
-            register_allocation_unit: 256,
-            shared_memory_per_multiprocessor_bytes: 233_472,
-            shared_memory_per_block_bytes: 232_448,
-            shared_memory_reserved_per_block_bytes: 1024,
-            cluster_blocks: 8,
-            warp_size: 32,
-        },
-        memory: MemoryProfile {
-            peak_bandwidth: 1.0,
-            read_bandwidth: 1.0,
-            write_bandwidth: 1.0,
-            copy_bandwidth: 1.0,
-            latency_ns: 1.0,
-            l2_capacity_bytes: 1,
-            l2_bandwidth: 1.0,
-        },
-        multiprocessor: MultiprocessorProfile {
-            clock_hz: 1.0,
-            issue_rate: 1.0,
-            shared_bytes_per_clock: 1.0,
-            float32_lanes: 1.0,
-            integer_lanes: 1.0,
-            float64_lanes: 1.0,
-            special_lanes: 1.0,
-            conversion_lanes: 1.0,
-        },
-        launch: LaunchProfile {
-            graph_node_ns: 1.0,
-            block_dispatch_ns: 1.0,
-            block_turnaround_ns: 1.0,
-            barrier_ns: 1.0,
-        },
-        sources: BTreeMap::new(),
-    }
+    toml::from_str(include_str!("../../../runtime/profiles/h200.toml")).unwrap()
 }
