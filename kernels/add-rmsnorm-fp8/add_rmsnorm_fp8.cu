@@ -36,7 +36,7 @@ template <typename L, Weights kWeights> struct Factors {
             const int at = L::at(v, threadIdx.x);
             if (L::exists(v, threadIdx.x)) {
                 if constexpr (kWeights == Weights::registers) held[v] = L::V::load(source + at);
-                if constexpr (kWeights == Weights::shared) copy_async<L::kWidth>(shared + at, source + at);
+                if constexpr (kWeights == Weights::shared) copy_async_common<L::kWidth>(shared + at, source + at);
             }
         }
     }

@@ -55,7 +55,7 @@ template <typename L, Weights kWeights> struct WeightShare {
             const int at = L::at(v, threadIdx.x);
             if (L::exists(v, threadIdx.x)) {
                 if constexpr (kWeights == Weights::registers) held[v] = L::V::load(weights + at);
-                if constexpr (kWeights == Weights::shared) copy_async<L::kWidth>(row + at, weights + at);
+                if constexpr (kWeights == Weights::shared) copy_async_common<L::kWidth>(row + at, weights + at);
             }
         }
         if constexpr (kWeights == Weights::shared) wait_for_copies();
