@@ -7,6 +7,7 @@
 
 pub mod budget;
 pub mod cost;
+mod gaussian;
 pub mod history;
 pub mod landscape;
 pub mod learned;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ridge_hub_publish::hub::{HubOptions, Token};
 use ridge_pipeline::setup::{DeviceWorkerCommand, Setup, WorkerCommand};
 
-use crate::arguments::Global;
+use crate::flags::Global;
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
 fn variable(name: &str) -> Option<String> {

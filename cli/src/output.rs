@@ -12,6 +12,15 @@ use serde::Serialize;
 use crate::draw::paint::Paint;
 use crate::{draw, environment};
 
+/// What a command's answer amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The answer is yes.
+    Yes,
+    /// The answer is no: rejected, regressed, nothing found.
+    No,
+}
+
 /// Prints text on stdout. A reader that went away (`| head`) is no failure.
 pub(crate) fn text(text: &str) {
     let _closed = std::io::stdout().lock().write_all(text.as_bytes());

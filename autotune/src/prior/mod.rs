@@ -7,9 +7,9 @@
 mod similarity;
 pub mod transfer;
 
+use crate::gaussian::{Observations, expected_slowdowns};
 use ridge_spec::space::LegalSpace;
 
-use crate::strategies::{Observations, expected_slowdowns};
 pub use similarity::Place;
 pub use transfer::{Campaign, SourceUse, Transfer};
 

@@ -8,8 +8,8 @@ use ridge_spec::record::TuningRecord;
 use ridge_spec::space::{Candidate, LegalSpace, Parameter};
 
 use super::{Place, Prior, PriorSource};
+use crate::gaussian::{Observations, expected_slowdowns};
 use crate::landscape::Landscape;
-use crate::strategies::{Observations, expected_slowdowns};
 
 /// Successes at which a campaign has half its weight: a handful says little.
 const HALF_TRUSTED: f64 = 10.0;

@@ -11,7 +11,6 @@ mod tests;
 use ridge_spec::diagnostic::Diagnostic;
 
 use crate::strategy::{Setup, Strategy};
-pub(crate) use surrogate::{Observations, expected_slowdowns};
 
 /// A strategy that can be chosen by name.
 pub struct StrategyEntry {

@@ -1,16 +1,35 @@
 //! `ridge doctor`.
 
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::Args;
 use ridge_pipeline::calibrate::{self, CalibrateOptions};
 use ridge_pipeline::doctor;
 use ridge_pipeline::setup::Setup;
 
-use crate::arguments::{DoctorArguments, Format};
 use crate::draw::doctor as draw;
 use crate::draw::paint::Paint;
+use crate::flags::Format;
+use crate::output::Answer;
 use crate::progress::Progress;
-use crate::{Answer, environment, output};
+use crate::{environment, output};
+
+/// Flags of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Measure a GPU's bandwidths, latencies and fixed costs, and write them as a profile that
+    /// `--target` takes.
+    #[arg(long)]
+    pub(crate) calibrate: bool,
+    /// What to calibrate: `cuda:N`; with `emulator`, what would be timed is checked, not timed.
+    #[arg(long, default_value = "cuda:0", requires = "calibrate")]
+    pub(crate) device: String,
+    /// The profile's file; all samples are put beside it, in `.calibration.json` [default:
+    /// `TARGET.toml`].
+    #[arg(long, value_name = "FILE", requires = "calibrate")]
+    pub(crate) out: Option<PathBuf>,
+}
 
 pub(crate) fn run(
     setup: &Setup,

@@ -11,11 +11,12 @@ use ridge_pipeline::setup::Setup;
 use ridge_spec::matrix::Entry;
 use serde::Serialize;
 
-use crate::arguments::Format;
 use crate::commands::push::Sender;
 use crate::draw::paint::Paint;
+use crate::flags::Format;
+use crate::output::Answer;
 use crate::progress::Progress;
-use crate::{Answer, draw, environment, output};
+use crate::{draw, environment, output};
 
 /// Flags of `publish`.
 #[derive(Debug, Args)]

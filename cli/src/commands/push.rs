@@ -5,11 +5,12 @@ use std::path::Path;
 use ridge_hub_publish::hub::{Hub, HubError, Pushed, RepoId, Target};
 use serde::Serialize;
 
-use crate::arguments::Format;
 use crate::commands::publish::PublishArguments;
 use crate::draw::paint::Paint;
+use crate::flags::Format;
+use crate::output::Answer;
 use crate::progress::Progress;
-use crate::{Answer, draw, environment, output};
+use crate::{draw, environment, output};
 
 /// Sends folders to a repo.
 #[derive(Debug)]

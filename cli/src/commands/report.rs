@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::arguments::Format;
-use crate::{Answer, output};
+use crate::flags::Format;
+use crate::output;
+use crate::output::Answer;
 
 #[derive(Serialize)]
 struct ReportAnswer {

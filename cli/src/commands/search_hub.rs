@@ -4,10 +4,11 @@ use clap::Args;
 use ridge_hub_publish::hub::{Hub, Listing};
 use serde::Serialize;
 
-use crate::arguments::Format;
 use crate::draw::paint::Paint;
+use crate::flags::Format;
+use crate::output::Answer;
 use crate::progress::Progress;
-use crate::{Answer, draw, environment, output};
+use crate::{draw, environment, output};
 
 /// Flags of `search-hub`.
 #[derive(Debug, Args)]

@@ -6,10 +6,11 @@ use clap::Args;
 use ridge_pipeline::simulate::cost_model::{self, CostModelRequest};
 use ridge_pipeline::simulate::{self, SimulateRequest};
 
-use crate::arguments::Format;
 use crate::draw::paint::Paint;
+use crate::flags::Format;
+use crate::output::Answer;
 use crate::progress::Progress;
-use crate::{Answer, draw, environment, output};
+use crate::{draw, environment, output};
 
 /// Flags of `simulate`.
 #[derive(Debug, Args)]

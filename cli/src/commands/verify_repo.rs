@@ -14,10 +14,11 @@ use ridge_pipeline::target;
 use ridge_spec::target::DeviceProfile;
 use serde::Serialize;
 
-use crate::arguments::Format;
 use crate::draw::paint::Paint;
+use crate::flags::Format;
+use crate::output::Answer;
 use crate::progress::Progress;
-use crate::{Answer, draw, environment, output};
+use crate::{draw, environment, output};
 
 /// Flags of `verify-repo`.
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use cubecl_ir::{Arithmetic, Builtin, Comparison, Variable};
 use ridge_spec::math::NodeIndex;
 use ridge_spec::outcome::Rejection;
 
-use super::code::{COUNT, count, position};
+use super::code::{COUNT, builtin, count, position};
 use super::fusion::Sweep;
 use super::kernel::{Coordinate, Kernel, Place, Plain};
 use super::reduce::Totals;
@@ -466,9 +466,4 @@ impl Kernel<'_> {
         let product = product.unwrap_or_else(|| position(1));
         Ok(self.scaled(product, known))
     }
-}
-
-/// A number that the hardware gives each thread.
-pub(super) fn builtin(which: Builtin) -> Variable {
-    Variable::builtin(which, COUNT.into())
 }

@@ -1,10 +1,10 @@
 //! Writing CubeCL IR: scopes, locals and instructions.
 
 use cubecl_ir::{
-    Arithmetic, BinaryOperator, Branch, Comparison, ConstantValue, ElemType, FastMath, FloatKind,
-    If, IfElse, IndexAssignOperator, IndexOperator, Instruction, IntKind, Operation, Operator,
-    Plane, RangeLoop, Scope, Select, Synchronization, Type, UIntKind, UnaryOperator, Variable,
-    VariableKind, VectorInitOperator,
+    Arithmetic, BinaryOperator, Branch, Builtin, Comparison, ConstantValue, ElemType, FastMath,
+    FloatKind, If, IfElse, IndexAssignOperator, IndexOperator, Instruction, IntKind, Operation,
+    Operator, Plane, RangeLoop, Scope, Select, Synchronization, Type, UIntKind, UnaryOperator,
+    Variable, VariableKind, VectorInitOperator,
 };
 
 /// Unsigned 64-bit: positions in memory.
@@ -15,6 +15,11 @@ pub(super) const COUNT: ElemType = ElemType::UInt(UIntKind::U32);
 pub(super) const INTEGER: ElemType = ElemType::Int(IntKind::I64);
 /// Binary32.
 pub(super) const SINGLE: ElemType = ElemType::Float(FloatKind::F32);
+
+/// A number that the hardware gives each thread.
+pub(super) fn builtin(which: Builtin) -> Variable {
+    Variable::builtin(which, COUNT.into())
+}
 
 /// A kernel's body while it is written: the innermost scope is written to.
 pub(super) struct Code {

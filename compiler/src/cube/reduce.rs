@@ -4,8 +4,7 @@ use cubecl_ir::{Arithmetic, Builtin, Comparison, ElemType, Variable};
 use ridge_spec::math::{Binary, NodeIndex, Op, Reduction, ValueKind};
 use ridge_spec::outcome::Rejection;
 
-use super::body::builtin;
-use super::code::{INTEGER, count};
+use super::code::{INTEGER, builtin, count};
 use super::fusion::Sweep;
 use super::kernel::{Kernel, Place, Scalar};
 use super::operators::constant;

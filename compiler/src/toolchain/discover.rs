@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ridge_spec::digest::Digest;
 
-use super::install::installed_folder;
+use super::packages::installed_folder;
 use super::search::SearchPaths;
 use super::version::version_of;
 use super::{Origin, ToolchainError, Toolkit};

@@ -3,25 +3,18 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::discover::{discover, probe};
+use super::packages::{PACKAGES, installed_folder};
 use super::search::SearchPaths;
 use super::{InstallFailure, Origin, ToolchainError, Toolkit};
 
-/// The packages that make up a toolkit, with their versions.
-pub const PACKAGES: [(&str, &str); 4] = [
-    ("nvidia-cuda-nvrtc", "13.0.88"),
-    ("nvidia-cuda-runtime", "13.0.96"),
-    ("nvidia-cuda-cccl", "13.0.85"),
-    ("nvidia-cuda-crt", "13.0.88"),
-];
-
-/// Bytes that the packages above take while they are unpacked, for the progress bar: measured on
+/// Bytes that [`PACKAGES`] take while they are unpacked, for the progress bar: measured on
 /// x86-64 Linux.
 const BYTES_TOTAL: u64 = 260_000_000;
 
@@ -40,11 +33,6 @@ pub struct NoProgress;
 
 impl InstallProgress for NoProgress {
     fn advance(&mut self, _done: u64, _total: u64) {}
-}
-
-/// Where the installed toolkit lies, or would lie, in Ridge's cache folder.
-pub fn installed_folder(cache_folder: &Path) -> PathBuf {
-    cache_folder.join("toolchains").join(format!("cuda-{}", PACKAGES[0].1))
 }
 
 /// Bytes that the installed toolkit takes; 0 where there is none.

@@ -5,6 +5,7 @@
 
 mod discover;
 mod install;
+mod packages;
 mod search;
 mod version;
 
@@ -14,9 +15,8 @@ use ridge_spec::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 pub use discover::{Looked, discover};
-pub use install::{
-    InstallProgress, NoProgress, PACKAGES, ensure, install, installed_bytes, installed_folder,
-};
+pub use install::{InstallProgress, NoProgress, ensure, install, installed_bytes};
+pub use packages::{PACKAGES, installed_folder};
 pub use search::{SearchPaths, default_cache_folder};
 
 /// A usable toolkit.

@@ -7,13 +7,10 @@
 //! far as predictions and times have been seen to agree; when that brings no improvement, a model
 //! that knows nothing of the prior takes its turn.
 
-mod features;
 mod improvement;
-mod interpolate;
 mod model;
 mod observed;
 mod pool;
-mod process;
 mod trust;
 
 use rand::SeedableRng;
@@ -23,7 +20,6 @@ use ridge_spec::space::LegalSpace;
 use crate::history::History;
 use crate::prior::Prior;
 use crate::strategy::{Setup, Strategy};
-pub(crate) use interpolate::{Observations, expected_slowdowns};
 use model::Model;
 
 /// Evaluations without an improvement after which the model with the prior and the one without

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use rand_chacha::ChaCha8Rng;
 use ridge_spec::space::LegalSpace;
 
-use super::features::FeatureMap;
 use super::improvement::expected_improvement;
 use super::observed::Observed;
 use super::pool::{draw, is_whole, pool};
-use super::process::{Kernel, Posterior};
 use super::trust::Sources;
+use crate::gaussian::{FeatureMap, Kernel, Posterior};
 use crate::history::History;
 use crate::prior::Prior;
 
@@ -68,7 +67,8 @@ struct View<'a> {
 
 impl Model {
     pub(super) fn new(space: &LegalSpace, prior: Option<&Prior>) -> Self {
-        let features = FeatureMap::new(space, prior, None);
+        let features =
+            FeatureMap::new(space, prior.map(|prior| prior.predicted_time_ns.as_slice()), None);
         let kernel = Kernel::new(features.weights());
         let mut favourites = prior.map(Prior::order).unwrap_or_default();
         favourites.retain(|&candidate| candidate < space.len());

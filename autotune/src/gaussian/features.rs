@@ -3,8 +3,6 @@
 use ridge_spec::expression::Value;
 use ridge_spec::space::{LegalSpace, Parameter};
 
-use crate::prior::Prior;
-
 /// Text parameters with more values than this are placed by position instead of one axis a value.
 const CATEGORIES_LIMIT: usize = 16;
 
@@ -18,16 +16,16 @@ const ALIGNMENT_LIMIT: u32 = 8;
 /// known, and how much what is derived from parameters does.
 const PARAMETER_WEIGHT: f64 = 1.0;
 const PRODUCT_WEIGHT: f64 = 0.2;
-const PRIOR_WEIGHT: f64 = 4.0;
+const PREDICTION_WEIGHT: f64 = 4.0;
 
 /// Maps a candidate to its coordinates, each from 0 to 1.
 ///
 /// Positive integers lie on a logarithmic axis, other integers by rank, text on one axis a value.
 /// Two kinds of derived axes carry what GPUs care about and single parameters do not show: the
 /// largest power of two that divides a value (alignment, whole warps), and the product of two
-/// sizes (threads of a block, elements of a tile). A prior's prediction is an axis too, so that
+/// sizes (threads of a block, elements of a tile). A predicted time is an axis too, so that
 /// the model learns how far to trust it.
-pub(super) struct FeatureMap {
+pub(crate) struct FeatureMap {
     axes: Vec<Axis>,
 }
 
@@ -45,12 +43,17 @@ enum Source {
     /// The sum of two tables: of logarithms, and so the logarithm of the product.
     Product([(usize, Vec<f64>); 2]),
     /// Of each candidate, the logarithm of its predicted time.
-    Prior(Vec<f64>),
+    Prediction(Vec<f64>),
 }
 
 impl FeatureMap {
-    /// The map of a space; with `known`, of those of its parameters that are so marked.
-    pub(super) fn new(space: &LegalSpace, prior: Option<&Prior>, known: Option<&[bool]>) -> Self {
+    /// The map of a space, with each candidate's predicted time, nanoseconds, where there is one; with
+    /// `known`, of those of its parameters that are so marked.
+    pub(crate) fn new(
+        space: &LegalSpace,
+        predicted_ns: Option<&[Option<f64>]>,
+        known: Option<&[bool]>,
+    ) -> Self {
         let mut axes = Vec::new();
         let mut sizes: Vec<(usize, Vec<f64>)> = Vec::new();
         let varying = varying(space);
@@ -82,36 +85,36 @@ impl FeatureMap {
             let source = Source::Product([sizes[first].clone(), sizes[second].clone()]);
             axes.extend(Axis::new(source, (a.0 + b.0, a.1 + b.1), PRODUCT_WEIGHT));
         }
-        axes.extend(prior.and_then(|prior| prior_axis(prior, space.len())));
+        axes.extend(predicted_ns.and_then(|times| prediction_axis(times, space.len())));
         Self { axes }
     }
 
     /// How many axes there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.axes.len()
     }
 
     /// What each axis's weight is expected to be.
-    pub(super) fn weights(&self) -> Vec<f64> {
+    pub(crate) fn weights(&self) -> Vec<f64> {
         self.axes.iter().map(|axis| axis.weight).collect()
     }
 
     /// The coordinate of a candidate on one axis.
-    pub(super) fn coordinate(&self, axis: usize, space: &LegalSpace, candidate: usize) -> f32 {
+    pub(crate) fn coordinate(&self, axis: usize, space: &LegalSpace, candidate: usize) -> f32 {
         let axis = &self.axes[axis];
         match &axis.source {
-            Source::Prior(logarithms) => axis.place(logarithms[candidate]),
+            Source::Prediction(logarithms) => axis.place(logarithms[candidate]),
             Source::Parameter(..) | Source::Product(_) => axis.at(space.indices(candidate)),
         }
     }
 
-    /// The coordinates of a point given by value indices, on a map without a prior.
-    pub(super) fn row_at(&self, indices: &[u16]) -> Vec<f32> {
+    /// The coordinates of a point given by value indices, on a map without predictions.
+    pub(crate) fn row_at(&self, indices: &[u16]) -> Vec<f32> {
         self.axes.iter().map(|axis| axis.at(indices)).collect()
     }
 
     /// The coordinates of a candidate on all axes.
-    pub(super) fn row(&self, space: &LegalSpace, candidate: usize) -> Vec<f32> {
+    pub(crate) fn row(&self, space: &LegalSpace, candidate: usize) -> Vec<f32> {
         (0..self.len()).map(|axis| self.coordinate(axis, space, candidate)).collect()
     }
 }
@@ -122,13 +125,13 @@ impl Axis {
         (high > low && scale.is_finite()).then_some(Self { source, low, scale, weight })
     }
 
-    /// The coordinate of a point; 0 on a prior's axis, which knows candidates only.
+    /// The coordinate of a point; 0 on the axis of predictions, which knows candidates only.
     fn at(&self, indices: &[u16]) -> f32 {
         let value = |(place, table): &(usize, Vec<f64>)| table[usize::from(indices[*place])];
         match &self.source {
             Source::Parameter(part) => self.place(value(part)),
             Source::Product(parts) => self.place(parts.iter().map(value).sum()),
-            Source::Prior(_) => 0.0,
+            Source::Prediction(_) => 0.0,
         }
     }
 
@@ -192,16 +195,16 @@ fn alignment_table(parameter: &Parameter) -> Option<Vec<f64>> {
     sizes.then(|| integers.iter().map(exponent).collect())
 }
 
-fn prior_axis(prior: &Prior, n_candidates: usize) -> Option<Axis> {
+fn prediction_axis(times_ns: &[Option<f64>], n_candidates: usize) -> Option<Axis> {
     let logarithm = |candidate: usize| {
-        let time = prior.predicted_time_ns.get(candidate).copied().flatten()?;
+        let time = times_ns.get(candidate).copied().flatten()?;
         (time.is_finite() && time > 0.0).then(|| time.ln())
     };
     let known: Vec<Option<f64>> = (0..n_candidates).map(logarithm).collect();
     let (low, high) = bounds(known.iter().copied().flatten());
     // What has no prediction is taken as slow.
     let all = known.into_iter().map(|time| time.unwrap_or(high)).collect();
-    Axis::new(Source::Prior(all), (low, high), PRIOR_WEIGHT)
+    Axis::new(Source::Prediction(all), (low, high), PREDICTION_WEIGHT)
 }
 
 fn integers(parameter: &Parameter) -> Option<Vec<i64>> {

@@ -19,11 +19,11 @@ const NOISE_RANGE: (f64, f64) = (1e-5, 0.3);
 
 /// What a process assumes: how fast the function changes along each axis, and its noise.
 #[derive(Clone, Debug)]
-pub(super) struct Kernel {
+pub(crate) struct Kernel {
     /// Weights of the squared distance along each axis: inverse squared length scales.
-    pub(super) weights: Vec<f64>,
+    pub(crate) weights: Vec<f64>,
     /// Variance of the noise over that of the function.
-    pub(super) noise: f64,
+    pub(crate) noise: f64,
 }
 
 /// The Matérn covariance of smoothness 5/2 at a squared scaled distance.
@@ -33,7 +33,7 @@ fn matern(squared: f64) -> f64 {
 }
 
 impl Kernel {
-    pub(super) fn new(weights: Vec<f64>) -> Self {
+    pub(crate) fn new(weights: Vec<f64>) -> Self {
         Self { weights, noise: NOISE_EXPECTED }
     }
 
@@ -48,7 +48,7 @@ impl Kernel {
     /// Changes the weights and the noise towards what explains the observations better: random
     /// steps from where they are, one at a time, each kept if it does. `expected` are the weights'
     /// prior means. The scale of the function is profiled out.
-    pub(super) fn fit(
+    pub(crate) fn fit(
         &mut self,
         rows: &[Vec<f32>],
         targets: &[f64],
@@ -168,7 +168,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// The posterior of a process on a pool of points.
 #[derive(Clone, Debug)]
-pub(super) struct Posterior {
+pub(crate) struct Posterior {
     kernel: Kernel,
     rows: Vec<Vec<f32>>,
     factor: Factor,
@@ -180,7 +180,7 @@ pub(super) struct Posterior {
 
 impl Posterior {
     /// A posterior without observations on a pool of so many points.
-    pub(super) fn new(kernel: Kernel, n_points: usize) -> Self {
+    pub(crate) fn new(kernel: Kernel, n_points: usize) -> Self {
         Self {
             kernel,
             rows: Vec::new(),
@@ -192,7 +192,7 @@ impl Posterior {
 
     /// Adds an observation at a point given by its coordinates; its value is given to
     /// [`Self::mean`]. `pool` holds for each axis the coordinates of all points of the pool.
-    pub(super) fn push(&mut self, row: Vec<f32>, pool: &[Vec<f32>]) {
+    pub(crate) fn push(&mut self, row: Vec<f32>, pool: &[Vec<f32>]) {
         let covariances = self.rows.iter().map(|other| self.kernel.covariance(&row, other));
         self.factor.push(covariances.collect(), 1.0 + self.kernel.noise);
         let mut column = vec![0.0f32; self.variance.len()];
@@ -224,7 +224,7 @@ impl Posterior {
     }
 
     /// Adds points to the pool; `axes` holds their coordinates axis by axis.
-    pub(super) fn extend(&mut self, axes: &[Vec<f32>], n_points: usize) {
+    pub(crate) fn extend(&mut self, axes: &[Vec<f32>], n_points: usize) {
         let mut whitened = vec![0.0f64; self.rows.len()];
         for point in 0..n_points {
             let row: Vec<f32> = axes.iter().map(|axis| axis[point]).collect();
@@ -243,13 +243,13 @@ impl Posterior {
     }
 
     /// How many observations it has.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// The mean at every point of the pool and the function's variance, for the observations'
     /// values.
-    pub(super) fn mean(&self, targets: &[f64]) -> (Vec<f32>, f64) {
+    pub(crate) fn mean(&self, targets: &[f64]) -> (Vec<f32>, f64) {
         let whitened = self.factor.whiten(targets);
         let scale = dot(&whitened, &whitened) / whitened.len().max(1) as f64;
         let mut mean = vec![0.0f32; self.variance.len()];
@@ -263,7 +263,7 @@ impl Posterior {
     }
 
     /// The share of the function's variance that is left at a point of the pool.
-    pub(super) fn variance(&self, point: usize) -> f64 {
+    pub(crate) fn variance(&self, point: usize) -> f64 {
         f64::from(self.variance[point]).max(1e-9)
     }
 }

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use ridge_spec::space::LegalSpace;
 
 use super::features::FeatureMap;
-use super::observed::targets;
 use super::process::{Kernel, Posterior};
+use super::targets::targets;
 
 /// Steps of the choice of weights; done once for a history, so it may take longer than in a search.
 const N_FIT_STEPS: usize = 200;
