@@ -12,7 +12,7 @@
 using namespace ridge;
 
 // Where a row's products wait for its scale: the threads' registers, shared memory, or nowhere: then they are
-// computed again from what is read again.
+// computed again from what is read again, as they are where registers cannot hold them.
 enum class Hold { registers, shared, reread };
 
 constexpr float kLargest = Format<__nv_fp8_e4m3>::kLargest;
@@ -27,8 +27,14 @@ template <typename V> __device__ __forceinline__ void gated(const V& gate, const
     for (int i = 0; i < V::kElements; ++i) products[i] = silu(products[i]) * factors[i];
 }
 
+// Whether a block's threads have the registers for so many products each beside 32 others: of the 65536 of a
+// multiprocessor, and no more than 64.
+__host__ __device__ constexpr bool registers_hold(int products, int threads) {
+    return products <= 64 && threads * (32 + products) <= 65536;
+}
+
 // At least kResidentWarps warps of a multiprocessor's registers; 0 leaves the number to the compiler.
-template <typename T, int kCols, int kThreadsPerRow, int kRowsPerBlock, int kVectorBytes, Hold kHold, Pdl kPdl,
+template <typename T, int kCols, int kThreadsPerRow, int kRowsPerBlock, int kVectorBytes, Hold kWanted, Pdl kPdl,
           int kResidentWarps>
 __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, blocks_of(kResidentWarps, kThreadsPerRow* kRowsPerBlock))
     silu_mul_fp8_row(const T* gate, const T* up, __nv_fp8_e4m3* __restrict__ y, float* __restrict__ scale, int rows) {
@@ -37,7 +43,9 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, blocks_of(kResi
     using W = typename L::W;
     using Quantised = Vector<__nv_fp8_e4m3, L::kElements>;
     constexpr int kValues = L::kValues > Quantised::kValues ? L::kValues : Quantised::kValues;
-    constexpr bool kInRegisters = kHold == Hold::registers;
+    constexpr bool kInRegisters = kWanted == Hold::registers &&
+                                  registers_hold(L::kVectors * L::kElements, kThreadsPerRow * kRowsPerBlock);
+    constexpr Hold kHold = kWanted == Hold::registers && !kInRegisters ? Hold::reread : kWanted;
     // What is not held in registers is taken in turns of a few vectors, for short code.
     constexpr int kUnroll = !kInRegisters && L::kVectors > 4 ? 4 : L::kVectors;
 

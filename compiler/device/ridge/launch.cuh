@@ -21,6 +21,13 @@ __device__ __forceinline__ void allow_next_kernel() {
 #endif
 }
 
+// Whether a block has the shape that a candidate gives it, or one by the length of a row, which is sound for
+// rows of any length and therefore what kernels begin with.
+enum class Shape { given, fitting };
+__host__ __device__ constexpr int shaped(Shape shape, int given, int fitting) {
+    return shape == Shape::given ? given : fitting;
+}
+
 // Blocks of `threads` that hold `resident_warps` warps of a multiprocessor, for `__launch_bounds__`;
 // 0 leaves the number to the compiler.
 __host__ __device__ constexpr int blocks_of(int resident_warps, int threads) {
