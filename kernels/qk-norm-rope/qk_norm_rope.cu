@@ -5,18 +5,38 @@
 // that lie half a head further. A head lies in neighbouring lanes of one warp, so that its mean square
 // costs shuffles and no barrier, and a thread has the same place in every head: it reads weights and
 // angles once. All loads of a thread are issued before the first is used.
+#include <ridge/async.cuh>
 #include <ridge/heads.cuh>
 #include <ridge/launch.cuh>
 #include <ridge/reduce.cuh>
 
 using namespace ridge;
 
+// How weights come before the kernel before is done: into registers, or into shared memory by asynchronous copies,
+// which the assembler cannot sink below the wait.
+enum class Weights { registers, shared };
+
 // The weights at one place of both halves of a head.
 template <typename V> struct HeadWeights {
     V low, high;
-    __device__ __forceinline__ HeadWeights(const typename V::W* weights, int lane, int lanes)
-        : low(V::load(weights + lane)), high(V::load(weights + lanes + lane)) {}
+    __device__ __forceinline__ void load(const typename V::W* weights, int lane, int lanes) {
+        low = V::load(weights + lane);
+        high = V::load(weights + lanes + lane);
+    }
 };
+
+// Starts copying the weights of queries and, behind them, of keys to a warp's place.
+template <typename L>
+__device__ __forceinline__ void copy_weights(typename L::W* place, const typename L::W* q_weights,
+                                             const typename L::W* k_weights) {
+    constexpr int kHead = 2 * L::kLanes;
+#pragma unroll
+    for (int first = 0; first < 2 * kHead; first += 32) {
+        const int at = first + threadIdx.x % 32;
+        if (2 * kHead % 32 != 0 && at >= 2 * kHead) break;
+        copy_async_common<L::kWidth>(place + at, at < kHead ? q_weights + at : k_weights + (at - kHead));
+    }
+}
 
 // Divides a head by the root of its mean square and multiplies by the weights. kLanes lanes have it.
 template <typename L>
@@ -42,7 +62,7 @@ __device__ __forceinline__ void normalise(float* low, float* high, const HeadWei
 
 // At least kResidentWarps warps of a multiprocessor's registers; 0 leaves the number to the compiler.
 template <typename T, typename C, int kQueryHeads, int kKeyHeads, int kDim, int kThreads, int kTokensPerBlock,
-          int kVectorBytes, Pdl kPdl, int kResidentWarps>
+          int kVectorBytes, Weights kWeights, Pdl kPdl, int kResidentWarps>
 __global__ void __launch_bounds__(kThreads* kTokensPerBlock, blocks_of(kResidentWarps, kThreads* kTokensPerBlock))
     qk_norm_rope(const T* q, const T* k, const T* __restrict__ q_weight, const T* __restrict__ k_weight,
                  const C* cosine, const C* sine, T* __restrict__ q_rotated, T* __restrict__ k_rotated, int tokens,
@@ -51,13 +71,23 @@ __global__ void __launch_bounds__(kThreads* kTokensPerBlock, blocks_of(kResident
     using V = typename L::V;
     using W = typename L::W;
     using Angles = Run<C, V::kElements>;
+    constexpr bool kInShared = kWeights == Weights::shared;
     static_assert(L::kLanes <= 32 && 32 % L::kLanes == 0, "a head is some lanes of one warp");
     static_assert(kThreads % 32 == 0, "and no warp has lanes of two tokens");
 
     if constexpr (kPdl == Pdl::early) allow_next_kernel();
     const int lane = threadIdx.x % L::kLanes;
-    const HeadWeights<V> q_weights(reinterpret_cast<const W*>(q_weight), lane, L::kLanes);
-    const HeadWeights<V> k_weights(reinterpret_cast<const W*>(k_weight), lane, L::kLanes);
+    const W* q_factors = reinterpret_cast<const W*>(q_weight);
+    const W* k_factors = reinterpret_cast<const W*>(k_weight);
+    HeadWeights<V> q_weights, k_weights;
+    __shared__ W copied[kInShared ? kThreads * kTokensPerBlock / 32 : 1][kInShared ? 4 * L::kLanes : 1];
+    W* place = copied[kInShared ? (threadIdx.y * kThreads + threadIdx.x) / 32 : 0];
+    if constexpr (kInShared) {
+        copy_weights<L>(place, q_factors, k_factors);
+    } else {
+        q_weights.load(q_factors, lane, L::kLanes);
+        k_weights.load(k_factors, lane, L::kLanes);
+    }
     if constexpr (kPdl != Pdl::off) wait_for_kernel_before();
 
     const int token = blockIdx.x * kTokensPerBlock + threadIdx.y;
@@ -76,6 +106,12 @@ __global__ void __launch_bounds__(kThreads* kTokensPerBlock, blocks_of(kResident
     const size_t angles = size_t(token) * L::kHalf + lane * V::kElements;
     Angles::load(cosine + angles, cosines);
     Angles::load(sine + angles, sines);
+    if constexpr (kInShared) {
+        wait_for_copies();
+        __syncwarp();
+        q_weights.load(place, lane, L::kLanes);
+        k_weights.load(place + 2 * L::kLanes, lane, L::kLanes);
+    }
     if constexpr (kPdl == Pdl::late) allow_next_kernel();
 
 #pragma unroll
