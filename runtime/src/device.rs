@@ -48,8 +48,8 @@ impl BufferContent {
 pub enum BlockSelection {
     /// All of them; outputs are checked for elements never written.
     All,
-    /// About this many, spread evenly over the grid with its first and last block among them. A
-    /// device that can only run whole grids runs all.
+    /// About this many, spread evenly over the grid with its first and last block among them; of
+    /// a launch with clusters, whole ones. A device that can only run whole grids runs all.
     Sampled(u32),
 }
 

@@ -42,6 +42,9 @@ pub struct Counters {
     pub branches: u64,
     /// Of those, branches whose lanes went both ways.
     pub divergent_branches: u64,
+    /// What the blocks of clusters did to each other; left out where there was nothing.
+    #[serde(skip_serializing_if = "ClusterAccess::is_zero")]
+    pub cluster: ClusterAccess,
 }
 
 /// Warp instructions by the pipe that runs them.
@@ -102,6 +105,26 @@ pub struct SharedAccess {
     pub bytes: u64,
 }
 
+/// Counts of what blocks of a cluster did to each other. Accesses are counted among those to
+/// shared memory too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClusterAccess {
+    /// Warp-wide instructions that accessed another block's shared memory, one for each block.
+    pub requests: u64,
+    /// Bytes asked for by their active lanes.
+    pub bytes: u64,
+    /// Arrivals of warps at the cluster's barrier.
+    pub barriers: u64,
+}
+
+impl ClusterAccess {
+    /// Whether nothing was counted.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl InstructionCounts {
     /// All classes together.
     pub const fn total(&self) -> u64 {
@@ -148,6 +171,7 @@ add_fields!(Counters {
     barriers,
     branches,
     divergent_branches,
+    cluster,
 });
 add_fields!(InstructionCounts {
     integer,
@@ -164,4 +188,5 @@ add_fields!(InstructionCounts {
     tensor,
 });
 add_fields!(GlobalAccess { requests, sectors, sectors_ideal, bytes });
+add_fields!(ClusterAccess { requests, bytes, barriers });
 add_fields!(SharedAccess { requests, wavefronts, wavefronts_ideal, bytes });

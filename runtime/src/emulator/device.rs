@@ -8,11 +8,13 @@ use rayon::prelude::*;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::counters::Counters;
 use ridge_spec::digest::Digest;
-use ridge_spec::outcome::{Finding, FindingKind, PtxInstruction};
+use ridge_spec::outcome::{Finding, PtxInstruction};
 
 use super::decode::program::{Program, Refused};
-use super::launch::{self, Blocks};
-use super::machine::{BlockMachine, CALL_DEPTH_MAX, EventLog, LaunchValues};
+use super::launch::{self, Units};
+use super::machine::{
+    BlockMachine, CALL_DEPTH_MAX, ClusterMachine, EventLog, LaunchValues, block_of_cluster,
+};
 use super::memory::{BlockMemory, BlockShape, FaultLog, GlobalMemory};
 use super::ptx;
 use super::report::{self, Reporter};
@@ -102,14 +104,11 @@ impl Device for Emulator {
             }
         };
         launch::check(execution, program)?;
-        let cluster = execution.launch.cluster.unwrap_or([1; 3]);
-        if cluster != [1; 3] {
-            return Ok(refusal(execution, vec![clusters_unsupported()]));
-        }
         let mut memory = GlobalMemory::new(execution.buffers);
         let values = launch::values(execution, program, &mut memory)?;
-        let blocks = Blocks::new(execution.blocks, execution.launch.blocks());
-        let run = || run_blocks(execution, program, &values, &memory, &blocks);
+        let together = values.cluster.iter().map(|&extent| u64::from(extent)).product();
+        let units = Units::new(execution.blocks, execution.launch.blocks(), together);
+        let run = || run_units(execution, program, &values, &memory, &units);
         let outcome = match &self.pool {
             Some(pool) => pool.install(run),
             None => run(),
@@ -124,7 +123,7 @@ struct RunOutcome {
     counters: Counters,
     logs: Vec<(u64, FaultLog, EventLog)>,
     blocks_run: u64,
-    /// The first block that did not end by itself.
+    /// The first block or cluster that did not end by itself.
     stopped: Option<u64>,
 }
 
@@ -141,32 +140,80 @@ impl RunOutcome {
     }
 }
 
-/// Runs blocks in ascending order, several at a time. After one that does not end by itself, no
-/// further block is begun.
-fn run_blocks(
+/// What runs blocks or clusters, one after another.
+enum Machine<'a> {
+    /// Single blocks, which clusters that do nothing as such are too.
+    Blocks {
+        machine: Box<BlockMachine<'a>>,
+        values: &'a LaunchValues,
+        together: u64,
+    },
+    Clusters {
+        machine: ClusterMachine<'a>,
+        together: u64,
+    },
+}
+
+impl Machine<'_> {
+    /// Runs one unit. Whether all of its blocks ended by themselves.
+    fn run(&mut self, unit: u64, outcome: &mut RunOutcome) -> bool {
+        let counters = &mut outcome.counters;
+        match self {
+            Self::Blocks { machine, together: 1, .. } => {
+                outcome.blocks_run += 1;
+                machine.run_block(unit, counters)
+            }
+            Self::Blocks { machine, values, together } => (0..*together).all(|rank| {
+                outcome.blocks_run += 1;
+                machine.run_block(block_of_cluster(values, unit, rank), counters)
+            }),
+            Self::Clusters { machine, together } => {
+                outcome.blocks_run += *together;
+                machine.run_cluster(unit, counters)
+            }
+        }
+    }
+
+    fn take_logs(&mut self) -> (FaultLog, EventLog) {
+        match self {
+            Self::Blocks { machine, .. } => (machine.memory().take_faults(), machine.take_events()),
+            Self::Clusters { machine, .. } => machine.take_logs(),
+        }
+    }
+}
+
+/// Runs blocks or clusters in ascending order, several at a time. After one that does not end by
+/// itself, no further one is begun.
+fn run_units(
     execution: &Execution<'_>,
     program: &Program,
     values: &LaunchValues,
     memory: &GlobalMemory,
-    blocks: &Blocks,
+    units: &Units,
 ) -> RunOutcome {
     let next = AtomicU64::new(0);
-    let workers = blocks.len().min(rayon::current_num_threads() as u64);
+    let workers = units.len().min(rayon::current_num_threads() as u64);
     let shape = block_shape(execution, program, values);
+    let budget = execution.instructions_per_block;
+    let together = values.cluster.iter().map(|&extent| u64::from(extent)).product();
     let worker = |_| {
         let mut outcome = RunOutcome::default();
-        let memory = BlockMemory::new(memory, shape.clone());
-        let budget = execution.instructions_per_block;
-        let mut machine = BlockMachine::new(program, values, memory, budget);
-        while let Some(block) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let ended = machine.run_block(block, &mut outcome.counters);
-            outcome.blocks_run += 1;
-            let (faults, events) = (machine.memory().take_faults(), machine.take_events());
+        let memory = || BlockMemory::new(memory, shape.clone());
+        let mut machine = if program.uses_clusters {
+            let machine = ClusterMachine::new(program, values, memory, budget);
+            Machine::Clusters { machine, together }
+        } else {
+            let machine = Box::new(BlockMachine::new(program, values, memory(), budget));
+            Machine::Blocks { machine, values, together }
+        };
+        while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let ended = machine.run(unit, &mut outcome);
+            let (faults, events) = machine.take_logs();
             if !faults.is_empty() || !events.is_empty() {
-                outcome.logs.push((block, faults, events));
+                outcome.logs.push((unit, faults, events));
             }
             if !ended {
-                outcome.stopped = Some(block);
+                outcome.stopped = Some(unit);
                 next.store(u64::MAX / 2, Ordering::Relaxed);
             }
         }
@@ -198,13 +245,13 @@ fn finish(
     outcome: RunOutcome,
 ) -> ExecutionReport {
     let (mut faults, mut events) = (FaultLog::default(), EventLog::default());
-    // Which later blocks had begun when one stopped depends on timing: they do not count.
+    // Which later units had begun when one stopped depends on timing: they do not count.
     let last = outcome.stopped.unwrap_or(u64::MAX);
     let mut logs = outcome.logs;
-    logs.sort_by_key(|(block, ..)| *block);
-    for (_, block_faults, block_events) in logs.into_iter().filter(|(block, ..)| *block <= last) {
-        faults.merge(block_faults);
-        events.merge(block_events);
+    logs.sort_by_key(|(unit, ..)| *unit);
+    for (_, unit_faults, unit_events) in logs.into_iter().filter(|(unit, ..)| *unit <= last) {
+        faults.merge(unit_faults);
+        events.merge(unit_events);
     }
     let outputs = memory.into_outputs(&mut faults);
     let reporter = Reporter { program, launch: &execution.launch };
@@ -235,20 +282,4 @@ fn refusal(execution: &Execution<'_>, findings: Vec<Finding>) -> ExecutionReport
         Some(OutputBuffer { name: buffer.name.clone(), bytes, written })
     });
     ExecutionReport { outputs: outputs.collect(), findings, ..ExecutionReport::default() }
-}
-
-fn clusters_unsupported() -> Finding {
-    Finding {
-        kind: FindingKind::Unsupported,
-        message: "launches with clusters are not executed".to_owned(),
-        source: None,
-        other: None,
-        instruction: None,
-        buffer: None,
-        offset_bytes: None,
-        block: [0; 3],
-        thread: None,
-        lanes: 0,
-        occurrences: 1,
-    }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::decode::program::Program;
 use super::machine::LaunchValues;
-use super::memory::{GlobalMemory, LOCAL_WINDOW, SHARED_WINDOW, Variable};
-use super::ptx::{GlobalId, Module, Relocation, Space, SymbolRef};
+use super::memory::{CLUSTER_BLOCKS_MAX, GlobalMemory, LOCAL_WINDOW, SHARED_WINDOW, Variable};
+use super::ptx::{Bounds, GlobalId, Module, Relocation, Space, SymbolRef};
 use crate::arguments;
 use crate::device::{BlockSelection, DeviceError, Execution};
 
@@ -13,6 +13,8 @@ use crate::device::{BlockSelection, DeviceError, Execution};
 const THREADS_PER_BLOCK_MAX: u64 = 1024;
 /// Shared memory a block may have on any architecture, bytes.
 const SHARED_BYTES_MAX: u64 = 232_448;
+/// The first compute capability with clusters.
+const CLUSTERS_FROM: u16 = 90;
 /// Longest constant string kept for the text of assertions, bytes.
 const STRING_BYTES_MAX: u64 = 4096;
 
@@ -34,8 +36,10 @@ pub(super) fn check(execution: &Execution<'_>, program: &Program) -> Result<(), 
     if shared > SHARED_BYTES_MAX {
         return invalid(format!("{shared} bytes of shared memory are more than a block can have"));
     }
-    let bounds = program.functions.first().and_then(|one| program.function(one));
-    let Some(bounds) = bounds.map(|function| &function.bounds) else { return Ok(()) };
+    if let Err(reason) = check_cluster(execution, program) {
+        return invalid(reason);
+    }
+    let Some(bounds) = bounds(program) else { return Ok(()) };
     if let Some(required) = bounds.required_threads.filter(|one| *one != launch.block) {
         return invalid(format!(
             "the kernel requires blocks of {required:?} threads, not {:?}",
@@ -49,6 +53,57 @@ pub(super) fn check(execution: &Execution<'_>, program: &Program) -> Result<(), 
         }
         None => Ok(()),
     }
+}
+
+fn bounds(program: &Program) -> Option<&Bounds> {
+    let function = program.functions.first().and_then(|one| program.function(one));
+    function.map(|function| &function.bounds)
+}
+
+/// Blocks of a cluster, where the launch or the kernel asks for clusters.
+fn cluster(execution: &Execution<'_>, program: &Program) -> Option<[u32; 3]> {
+    let required = bounds(program).and_then(|bounds| bounds.required_cluster);
+    execution.launch.cluster.or(required)
+}
+
+/// Checks the launch's clusters against what the architecture, the grid and the kernel allow.
+fn check_cluster(execution: &Execution<'_>, program: &Program) -> Result<(), String> {
+    let asked = execution.launch.cluster;
+    if let Some(bounds) = bounds(program) {
+        if let (Some(required), Some(asked)) = (bounds.required_cluster, asked)
+            && required != asked
+        {
+            return Err(format!("the kernel requires clusters of {required:?}, not {asked:?}"));
+        }
+        if bounds.explicit_cluster && bounds.required_cluster.or(asked).is_none() {
+            return Err("the kernel requires a launch with clusters".to_owned());
+        }
+        let n_blocks = blocks(cluster(execution, program).unwrap_or([1; 3]));
+        if let Some(most) = bounds.max_cluster_rank.filter(|most| u64::from(*most) < n_blocks) {
+            return Err(format!("a cluster of {n_blocks} blocks where the kernel allows {most}"));
+        }
+    }
+    let Some(size) = cluster(execution, program) else { return Ok(()) };
+    let target = execution.artifact.manifest.target;
+    if target.capability() < CLUSTERS_FROM {
+        return Err(format!("`{target}` has no clusters"));
+    }
+    if size.contains(&0) {
+        return Err("a cluster extent is 0".to_owned());
+    }
+    let n_blocks = blocks(size);
+    if n_blocks > CLUSTER_BLOCKS_MAX as u64 {
+        return Err(format!("a cluster of {n_blocks} blocks is larger than {CLUSTER_BLOCKS_MAX}"));
+    }
+    let grid = execution.launch.grid;
+    if grid.iter().zip(size).any(|(grid, size)| !grid.is_multiple_of(size)) {
+        return Err(format!("clusters of {size:?} do not divide a grid of {grid:?}"));
+    }
+    Ok(())
+}
+
+fn blocks(extents: [u32; 3]) -> u64 {
+    extents.iter().map(|&n| u64::from(n)).fold(1, u64::saturating_mul)
 }
 
 fn shared_bytes(execution: &Execution<'_>, program: &Program) -> u64 {
@@ -92,6 +147,8 @@ pub(super) fn values(
     })?;
     Ok(LaunchValues {
         launch: execution.launch,
+        cluster: cluster(execution, program).unwrap_or([1; 3]),
+        is_explicit_cluster: cluster(execution, program).is_some(),
         parameters,
         strings: strings(program, &variables),
         variables,
@@ -176,30 +233,31 @@ fn strings(program: &Program, addresses: &[u64]) -> Vec<(u64, Vec<u8>)> {
     found
 }
 
-/// The blocks to run, ascending.
-pub(super) enum Blocks {
+/// The blocks or clusters to run, ascending: whichever are resident on their own.
+pub(super) enum Units {
     /// All of that many.
     All(u64),
     /// These.
     Some(Arc<[u64]>),
 }
 
-impl Blocks {
-    /// The blocks that a selection means for a grid of `total` blocks.
-    pub(super) fn new(selection: BlockSelection, total: u64) -> Self {
-        match selection {
-            BlockSelection::Sampled(count) if u64::from(count) < total => {
-                let count = u64::from(count.max(1));
-                if count == 1 {
-                    return Self::Some(Arc::new([0]));
-                }
-                let last = u128::from(total - 1);
-                let at = |k: u64| u128::from(k) * last / u128::from(count - 1);
-                let list: Vec<u64> = (0..count).filter_map(|k| u64::try_from(at(k)).ok()).collect();
-                Self::Some(list.into())
-            }
-            _ => Self::All(total),
+impl Units {
+    /// What a selection means for a launch of `total` blocks, `together` of which make a unit: of a
+    /// sample, the units that hold that many blocks.
+    pub(super) fn new(selection: BlockSelection, total: u64, together: u64) -> Self {
+        let units = total / together.max(1);
+        let BlockSelection::Sampled(n_blocks) = selection else { return Self::All(units) };
+        let count = u64::from(n_blocks.max(1)).div_ceil(together.max(1));
+        if count >= units {
+            return Self::All(units);
         }
+        if count == 1 {
+            return Self::Some(Arc::new([0]));
+        }
+        let last = u128::from(units - 1);
+        let at = |k: u64| u128::from(k) * last / u128::from(count - 1);
+        let list: Vec<u64> = (0..count).filter_map(|k| u64::try_from(at(k)).ok()).collect();
+        Self::Some(list.into())
     }
 
     /// How many.

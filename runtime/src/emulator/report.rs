@@ -23,7 +23,7 @@ impl Reporter<'_> {
         let other = fault.other.and_then(|other| other.instruction);
         let (buffer, offset) = self.place(fault);
         let mut message = fault.message();
-        if let (Place::Shared { .. }, Some(name)) = (&fault.place, &buffer) {
+        if let (Place::Shared { .. } | Place::Remote { .. }, Some(name)) = (&fault.place, &buffer) {
             message.push_str(&format!(" (`{name}`)"));
         }
         Finding {
@@ -47,7 +47,7 @@ impl Reporter<'_> {
             Place::Buffer { name, .. } => (Some(plain_name(name)), Some(fault.offset)),
             Place::Local { .. } => (Some("local".to_owned()), Some(fault.offset)),
             Place::Param { .. } => (Some("param".to_owned()), Some(fault.offset)),
-            Place::Shared { .. } => {
+            Place::Shared { .. } | Place::Remote { .. } => {
                 let offset = u64::try_from(fault.offset).ok();
                 let variable = offset.and_then(|at| self.program.layout.shared_variable(at));
                 match variable {
@@ -57,7 +57,7 @@ impl Reporter<'_> {
                     None => (Some("shared".to_owned()), Some(fault.offset)),
                 }
             }
-            Place::Nowhere => (None, None),
+            Place::Nowhere | Place::NoBlock { .. } => (None, None),
         }
     }
 

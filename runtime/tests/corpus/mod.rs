@@ -9,6 +9,7 @@
 //! // entry = "kernel"
 //! // grid = [3]                      # up to three extents
 //! // block = [128]
+//! // cluster = [2]                   # up to three extents; no clusters where absent
 //! // shared_memory_bytes = 512       # dynamic; 0 where absent
 //! // expect = "out_of_bounds"        # or "clean", or a list of which any will do
 //! // buffer = "y"                    # of the finding, where it is certain
@@ -173,6 +174,7 @@ struct Description {
     entry: String,
     grid: Vec<u32>,
     block: Vec<u32>,
+    cluster: Option<Vec<u32>>,
     #[serde(default)]
     shared_memory_bytes: u32,
     expect: OneOrMany,
@@ -251,7 +253,7 @@ pub(crate) fn parse(name: &str, source: &str) -> Result<Case, String> {
             grid: extents(&description.grid)?,
             block: extents(&description.block)?,
             shared_memory_bytes: description.shared_memory_bytes,
-            cluster: None,
+            cluster: description.cluster.as_deref().map(extents).transpose()?,
             programmatic: false,
         },
         arguments: arguments?,

@@ -1,8 +1,8 @@
 //! Moves, packing and selection.
 
 use super::integer::first_type;
-use super::registers::{LANE_BITS, Slot, Word, active_lanes, lanes};
-use crate::emulator::decode::builder::{Builder, Built, operands, run};
+use super::registers::{LANE_BITS, Slot, Word, active_lanes, lane_mask, lanes};
+use crate::emulator::decode::builder::{Builder, Built, Fill, operands, run};
 use crate::emulator::decode::form::Form;
 use crate::emulator::decode::op::{Class, ClockKind, DataRow, Op, Refusal};
 use crate::emulator::ptx::{Instruction, Modifier, Opcode, Operand, SpecialRegister, Type};
@@ -39,6 +39,9 @@ fn mov(b: &mut Builder<'_>, i: &Instruction) -> Built {
         (_, Operand::Special(register)) => {
             if let Some(kind) = clock(*register) {
                 return read_clock(b, d, kind, *register);
+            }
+            if *register == SpecialRegister::IsExplicitCluster {
+                return is_explicit_cluster(b, d);
             }
             known(*register)?;
         }
@@ -97,6 +100,16 @@ fn read_clock(
     Ok(Op::Clock(kind, row))
 }
 
+/// `%is_explicit_cluster`, the one special register that is a predicate.
+fn is_explicit_cluster(b: &mut Builder<'_>, d: &Operand) -> Built {
+    let row = b.word_fill(Fill::Special(SpecialRegister::IsExplicitCluster));
+    let d = b.predicate_target(d)?;
+    run(move |registers, mask| {
+        let row = *row.row(registers);
+        d.store(registers, lane_mask(|lane| row[lane] != 0), mask);
+    })
+}
+
 /// Refuses special registers that have no meaning here.
 fn known(register: SpecialRegister) -> Result<(), Refusal> {
     match register {
@@ -108,8 +121,7 @@ fn known(register: SpecialRegister) -> Result<(), Refusal> {
         | SpecialRegister::ReservedSmemOffsetEnd
         | SpecialRegister::ReservedSmemOffsetCap
         | SpecialRegister::ReservedSmemOffset0
-        | SpecialRegister::ReservedSmemOffset1
-        | SpecialRegister::IsExplicitCluster => {
+        | SpecialRegister::ReservedSmemOffset1 => {
             Err(Refusal::new(format!("the register `{}` is not supported", register.text())))
         }
         _ => Ok(()),

@@ -18,11 +18,15 @@ macro_rules! orders {
         [
             concat!(
                 $sems,
-                "[.{cta|cluster|gpu|sys}][.{global|shared|shared::cta}]",
+                "[.{cta|cluster|gpu|sys}][.{global|shared|shared::cta|shared::cluster}]",
                 $operation,
                 $type
             ),
-            concat!(".{global|shared|shared::cta}[.{cta|cluster|gpu|sys}]", $operation, $type),
+            concat!(
+                ".{global|shared|shared::cta|shared::cluster}[.{cta|cluster|gpu|sys}]",
+                $operation,
+                $type
+            ),
             concat!($operation, $sems, "[.{cta|cluster|gpu|sys}]", $type),
         ]
     };

@@ -1,16 +1,14 @@
-//! Loads, stores, asynchronous copies, fences and address conversions.
+//! Loads, stores, asynchronous copies and fences.
 
-use super::atomic_form;
-use super::builder::{Builder, Built, Fill, operands, run};
+use super::builder::{Builder, Built, Fill, run};
 use super::form::Form;
 use super::op::{
     AddressOperand, Base, Class, CopyAsync, DataRow, Element, Op, ParameterTransfer, Refusal,
     Transfer,
 };
-use crate::emulator::alu::registers::{Slot, lane_mask};
-use crate::emulator::memory::{
-    LOCAL_WINDOW, Order, PARAM_WINDOW, SHARED_WINDOW, Space as Window, WINDOW_BYTES,
-};
+use super::{address_form, atomic_form};
+use crate::emulator::alu::registers::Slot;
+use crate::emulator::memory::{Order, Space as Window};
 use crate::emulator::ptx::{
     Address, AddressBase, Immediate, Instruction, LocalId, Modifier, Opcode, Operand, Parameter,
     Space, SymbolRef, Type,
@@ -19,16 +17,15 @@ use crate::emulator::ptx::{
 /// The forms of this module.
 pub(crate) fn forms() -> Vec<Form> {
     let form = |opcode, pattern, build| Form::new(opcode, pattern, Class::Memory, build);
-    let other = |opcode, pattern, build| Form::new(opcode, pattern, Class::Integer, build);
     let mut forms = vec![
         form(
             Opcode::Ld,
-            "[.{weak|volatile}][.{const|global|local|param|param::entry|param::func|shared|shared::cta}][.{ca|cg|cs|lu|cv}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            "[.{weak|volatile}][.{const|global|local|param|param::entry|param::func|shared|shared::cta|shared::cluster}][.{ca|cg|cs|lu|cv}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
             load,
         ),
         form(
             Opcode::Ld,
-            ".{relaxed|acquire}.{cta|cluster|gpu|sys}[.{global|local|shared|shared::cta}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            ".{relaxed|acquire}.{cta|cluster|gpu|sys}[.{global|local|shared|shared::cta|shared::cluster}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
             load,
         ),
         form(
@@ -43,16 +40,17 @@ pub(crate) fn forms() -> Vec<Form> {
         ),
         form(
             Opcode::St,
-            "[.{weak|volatile}][.{global|local|param|param::func|shared|shared::cta}][.{wb|cg|cs|wt}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            "[.{weak|volatile}][.{global|local|param|param::func|shared|shared::cta|shared::cluster}][.{wb|cg|cs|wt}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
             store,
         ),
         form(
             Opcode::St,
-            ".{relaxed|release}.{cta|cluster|gpu|sys}[.{global|local|shared|shared::cta}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
+            ".{relaxed|release}.{cta|cluster|gpu|sys}[.{global|local|shared|shared::cta|shared::cluster}][.{v2|v4}].{b8|b16|b32|b64|u8|u16|u32|u64|s8|s16|s32|s64|f32|f64}",
             store,
         ),
     ];
     forms.extend(atomic_form::forms());
+    forms.extend(address_form::forms());
     forms.extend([
         form(Opcode::CpAsync, ".{ca|cg}.{shared|shared::cta}.global", copy_async),
         form(Opcode::CpAsyncCommitGroup, "", |_, _| Ok(Op::CommitAsync)),
@@ -62,16 +60,6 @@ pub(crate) fn forms() -> Vec<Form> {
         form(Opcode::Prefetch, ".global", nothing),
         form(Opcode::Prefetchu, ".L1", nothing),
         form(Opcode::Applypriority, "[.global]", nothing),
-        other(
-            Opcode::Cvta,
-            "[.to].{global|shared|shared::cta|local|const|param|param::entry}.{u32|u64}",
-            cvta,
-        ),
-        other(
-            Opcode::Isspacep,
-            ".{global|shared|shared::cta|local|const|param|param::entry}",
-            isspacep,
-        ),
         Form::new(Opcode::Membar, ".{cta|gl|sys}", Class::Barrier, |_, _| Ok(Op::Fence)),
         Form::new(
             Opcode::Fence,
@@ -95,7 +83,8 @@ pub(crate) fn window(i: &Instruction) -> Window {
         Some(Space::Const) => Window::Const,
         Some(Space::Local) => Window::Local,
         Some(Space::Param | Space::ParamEntry | Space::ParamFunc) => Window::Param,
-        Some(Space::Shared | Space::SharedCta | Space::SharedCluster) => Window::Shared,
+        Some(Space::Shared | Space::SharedCta) => Window::Shared,
+        Some(Space::SharedCluster) => Window::Cluster,
         Some(Space::Global | Space::Tex) => Window::Global,
     }
 }
@@ -371,50 +360,4 @@ fn wait_group(_: &mut Builder<'_>, i: &Instruction) -> Built {
         }
         _ => Err(Refusal::new("a group count that is no constant")),
     }
-}
-
-/// Start of a window in generic addresses; 0 for global and constant memory, whose addresses are
-/// generic already.
-fn window_start(space: Option<Space>) -> u64 {
-    match space {
-        Some(Space::Shared | Space::SharedCta) => SHARED_WINDOW,
-        Some(Space::Local) => LOCAL_WINDOW,
-        Some(Space::Param | Space::ParamEntry) => PARAM_WINDOW,
-        _ => 0,
-    }
-}
-
-fn cvta(b: &mut Builder<'_>, i: &Instruction) -> Built {
-    let start = window_start(i.space());
-    if scalar(i).bits() == 32 {
-        return Err(Refusal::new("32-bit generic addresses are not supported"));
-    }
-    if i.has(Modifier::To) {
-        b.map1(i, move |x: u64| x.wrapping_sub(start))
-    } else {
-        b.map1(i, move |x: u64| x.wrapping_add(start))
-    }
-}
-
-fn isspacep(b: &mut Builder<'_>, i: &Instruction) -> Built {
-    let [p, a] = operands(i)?;
-    let (p, a) = (b.predicate_target(p)?, b.source::<u64>(a)?);
-    let start = window_start(i.space());
-    let windows = [SHARED_WINDOW, LOCAL_WINDOW, PARAM_WINDOW];
-    let inside = |x: u64, start: u64| x.wrapping_sub(start) < WINDOW_BYTES;
-    let global = matches!(i.space(), Some(Space::Global));
-    if matches!(i.space(), Some(Space::Const)) {
-        return Err(Refusal::new("constant memory is not told apart from global memory"));
-    }
-    run(move |registers, mask| {
-        let row = a.row(registers);
-        let value = lane_mask(|lane| {
-            if global {
-                !windows.iter().any(|start| inside(row[lane], *start))
-            } else {
-                inside(row[lane], start)
-            }
-        });
-        p.store(registers, value, mask);
-    })
 }

@@ -7,6 +7,7 @@
     reason = "addresses and constants are kept as bits; sizes are bounded by the reader"
 )]
 
+pub(crate) mod address_form;
 pub(crate) mod atomic_form;
 pub(crate) mod builder;
 pub(crate) mod control;

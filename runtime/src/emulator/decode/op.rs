@@ -392,6 +392,18 @@ pub(crate) enum Op {
     Trap,
     /// Block barrier.
     Barrier(Box<Barrier>),
+    /// Arrival at the cluster's barrier.
+    ClusterArrive {
+        /// Whether it releases.
+        releases: bool,
+        /// Whether all lanes of a warp must be at this very instruction.
+        aligned: bool,
+    },
+    /// Wait at the cluster's barrier.
+    ClusterWait {
+        /// Whether all lanes of a warp must be at this very instruction.
+        aligned: bool,
+    },
     /// Warp-wide operation.
     Warp(Box<WarpOp>),
     /// Active lanes.

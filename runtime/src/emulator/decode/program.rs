@@ -12,7 +12,7 @@ use super::op::{Class, Op, Refusal, Step};
 use crate::emulator::alu::registers::Predicate;
 use crate::emulator::ptx::{
     AddressBase, ControlFlow, Function, FunctionId, GlobalId, InitialValue, Instruction, Module,
-    Operand, Reconvergence, SymbolRef,
+    Opcode, Operand, Reconvergence, Space, SymbolRef,
 };
 
 /// What a builder knows of the control flow around the instruction it builds.
@@ -62,6 +62,8 @@ pub(crate) struct Program {
     pub(crate) layout: Layout,
     /// Variables in global and constant memory that the kernel can reach.
     pub(crate) globals: Vec<GlobalId>,
+    /// Whether blocks of a cluster can wait for each other or reach into each other's memory.
+    pub(crate) uses_clusters: bool,
 }
 
 impl Program {
@@ -114,7 +116,9 @@ impl Program {
             return Err(refused);
         }
         let globals = reachable_globals(&module, &reachable);
-        Ok(Self { module, functions, code, layout, globals })
+        let mut all = reachable.iter().flat_map(|id| &module.functions[id.0 as usize].instructions);
+        let uses_clusters = all.any(uses_cluster);
+        Ok(Self { module, functions, code, layout, globals, uses_clusters })
     }
 
     /// The function that an instruction belongs to, and its index there.
@@ -154,6 +158,12 @@ impl Program {
     pub(crate) fn is_in_loop(&self, pc: u32) -> bool {
         self.locate(pc).is_some_and(|(decoded, index)| decoded.flow.loop_of(index).is_some())
     }
+}
+
+/// Whether an instruction is about the other blocks of a cluster.
+fn uses_cluster(instruction: &Instruction) -> bool {
+    matches!(instruction.opcode, Opcode::BarrierCluster | Opcode::Mapa)
+        || instruction.modifiers.spaces().any(|space| space == Space::SharedCluster)
 }
 
 fn end_step() -> Step {

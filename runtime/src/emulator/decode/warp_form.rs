@@ -1,4 +1,4 @@
-//! Shuffles, votes and barriers.
+//! Shuffles, votes, barriers of the block and of the cluster.
 
 use super::builder::{Builder, Built};
 use super::form::Form;
@@ -30,6 +30,8 @@ pub(crate) fn forms() -> Vec<Form> {
         barrier(Opcode::Barrier, "[.cta].{sync|arrive}[.aligned]", block_barrier),
         barrier(Opcode::Barrier, "[.cta].red.popc[.aligned].u32", block_barrier),
         barrier(Opcode::Barrier, "[.cta].red.{and|or}[.aligned].pred", block_barrier),
+        barrier(Opcode::BarrierCluster, ".arrive[.{release|relaxed}][.aligned]", cluster_arrive),
+        barrier(Opcode::BarrierCluster, ".wait[.acquire][.aligned]", cluster_wait),
         Form::new(Opcode::Nanosleep, ".u32", Class::Control, nothing),
         Form::new(Opcode::Griddepcontrol, ".{launch_dependents|wait}", Class::Control, nothing),
         Form::new(Opcode::Pmevent, "", Class::Control, nothing),
@@ -195,4 +197,13 @@ fn block_barrier(b: &mut Builder<'_>, i: &Instruction) -> Built {
         count,
         truth,
     })))
+}
+
+fn cluster_arrive(_: &mut Builder<'_>, i: &Instruction) -> Built {
+    let (releases, aligned) = (!i.has(Modifier::Relaxed), i.has(Modifier::Aligned));
+    Ok(Op::ClusterArrive { releases, aligned })
+}
+
+fn cluster_wait(_: &mut Builder<'_>, i: &Instruction) -> Built {
+    Ok(Op::ClusterWait { aligned: i.has(Modifier::Aligned) })
 }

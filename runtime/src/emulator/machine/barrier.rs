@@ -69,7 +69,7 @@ impl Warp {
         let mut at_warp_op = None;
         for fragment in &self.fragments {
             match fragment.state {
-                State::Barrier { .. } => at_barrier |= fragment.mask,
+                State::Barrier { .. } | State::ClusterBarrier { .. } => at_barrier |= fragment.mask,
                 State::WarpOp { .. } => at_warp_op = Some(*fragment),
                 State::Ready => return true,
             }
@@ -138,6 +138,9 @@ impl Warp {
 
     /// What the warp waits for, while it is at a barrier.
     fn waiting(&self, program: &Program) -> Option<Waiting> {
+        if self.at_cluster_barrier().is_some() {
+            return None;
+        }
         let fragment = self.fragments.first()?;
         let State::Barrier { active } = fragment.state else { return None };
         let barrier = barrier_at(program, fragment.pc)?;

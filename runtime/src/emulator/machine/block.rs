@@ -24,6 +24,8 @@ pub(crate) struct Tally {
     pub(crate) threads: u64,
     /// Barrier arrivals of warps.
     pub(crate) barriers: u64,
+    /// Their arrivals at the cluster's barrier.
+    pub(crate) cluster_barriers: u64,
     /// Conditional branches.
     pub(crate) branches: u64,
     /// Those that went both ways.
@@ -50,6 +52,7 @@ impl Tally {
         };
         counters.thread_instructions += self.threads;
         counters.barriers += self.barriers;
+        counters.cluster.barriers += self.cluster_barriers;
         counters.branches += self.branches;
         counters.divergent_branches += self.divergent;
     }
@@ -135,6 +138,13 @@ impl<'a> BlockMachine<'a> {
     /// Runs one block to its end. Whether it ended by itself: not by a trap, a barrier that never
     /// completes or its budget.
     pub(crate) fn run_block(&mut self, linear: u64, counters: &mut Counters) -> bool {
+        self.begin(linear);
+        while self.round() {}
+        self.finish(counters)
+    }
+
+    /// Puts every warp at the first instruction of a block.
+    pub(super) fn begin(&mut self, linear: u64) {
         let grid = self.context.values.launch.grid.map(u64::from);
         let block = [
             (linear % grid[0]) as u32,
@@ -151,7 +161,10 @@ impl<'a> BlockMachine<'a> {
         for warp in &mut self.warps {
             warp.begin_block(context.program, context.values, block);
         }
-        self.take_turns();
+    }
+
+    /// Ends the block: adds what it counted. Whether it ended by itself.
+    pub(super) fn finish(&mut self, counters: &mut Counters) -> bool {
         let context = &mut self.context;
         context.memory.end_block(counters);
         context.tally.add_to(counters);
@@ -169,25 +182,28 @@ impl<'a> BlockMachine<'a> {
         std::mem::take(&mut self.context.events)
     }
 
-    fn take_turns(&mut self) {
+    /// Gives every warp that can run a turn, and lets those go on whose barriers are complete.
+    /// Whether anything can still run.
+    pub(super) fn round(&mut self) -> bool {
         let Self { context, warps, .. } = self;
-        loop {
-            let mut ran = false;
-            for warp in warps.iter_mut() {
-                if warp.is_finished() || warp.at_barrier {
-                    continue;
-                }
-                ran = true;
-                context.turn = TURN;
-                warp.run(context);
-                if context.stopped {
-                    return;
-                }
+        let mut ran = false;
+        for warp in warps.iter_mut() {
+            if warp.is_finished() || warp.at_barrier {
+                continue;
             }
-            let released = barrier::settle(warps, context);
-            if context.stopped || (!ran && !released) {
-                return;
+            ran = true;
+            context.turn = TURN;
+            warp.run(context);
+            if context.stopped {
+                return false;
             }
         }
+        let released = barrier::settle(warps, context);
+        !context.stopped && (ran || released)
+    }
+
+    /// What its warps use, and they themselves.
+    pub(super) fn parts(&mut self) -> (&mut Context<'a>, &mut [Warp]) {
+        (&mut self.context, &mut self.warps)
     }
 }

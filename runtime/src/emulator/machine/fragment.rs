@@ -40,6 +40,11 @@ pub(crate) enum State {
         /// Lanes that take part.
         active: u32,
     },
+    /// It waits at the cluster's barrier, which `active` of its lanes take part in.
+    ClusterBarrier {
+        /// Lanes that take part.
+        active: u32,
+    },
 }
 
 /// A point where lanes meet again.

@@ -34,6 +34,10 @@ pub(crate) struct Frame {
 pub(crate) struct LaunchValues {
     /// The launch.
     pub(crate) launch: LaunchConfig,
+    /// Blocks of a cluster, x y z; every block is one of its own without clusters.
+    pub(crate) cluster: [u32; 3],
+    /// Whether the launch or the kernel asked for clusters.
+    pub(crate) is_explicit_cluster: bool,
     /// The kernel's parameters.
     pub(crate) parameters: Vec<u8>,
     /// Address of each variable of the module; 0 for those out of reach.
@@ -164,16 +168,12 @@ impl LaunchValues {
             S::NtidX => all(bx),
             S::NtidY => all(by),
             S::NtidZ => all(self.launch.block[2]),
-            // Without clusters every block is a cluster of one.
-            S::CtaidX | S::ClusteridX => all(place.block[0]),
-            S::CtaidY | S::ClusteridY => all(place.block[1]),
-            S::CtaidZ | S::ClusteridZ => all(place.block[2]),
-            S::NctaidX | S::NclusteridX => all(self.launch.grid[0]),
-            S::NctaidY | S::NclusteridY => all(self.launch.grid[1]),
-            S::NctaidZ | S::NclusteridZ => all(self.launch.grid[2]),
-            S::ClusterNctaidX | S::ClusterNctaidY | S::ClusterNctaidZ | S::ClusterNctarank => {
-                all(1)
-            }
+            S::CtaidX => all(place.block[0]),
+            S::CtaidY => all(place.block[1]),
+            S::CtaidZ => all(place.block[2]),
+            S::NctaidX => all(self.launch.grid[0]),
+            S::NctaidY => all(self.launch.grid[1]),
+            S::NctaidZ => all(self.launch.grid[2]),
             S::Laneid => by_lane(&|lane| lane),
             S::Warpid => all(place.warp),
             S::Nwarpid => all(warps as u32),
@@ -185,7 +185,34 @@ impl LaunchValues {
             S::LanemaskGe => by_lane(&|lane| u32::MAX << lane),
             S::TotalSmemSize | S::AggrSmemSize => all(self.shared_bytes),
             S::DynamicSmemSize => all(self.launch.shared_memory_bytes),
-            _ => all(0),
+            other => all(self.cluster_special(other, place.block)),
+        }
+    }
+
+    /// The special registers that place a block in its cluster; 0 for those with no meaning here.
+    fn cluster_special(&self, register: SpecialRegister, block: [u32; 3]) -> u32 {
+        use SpecialRegister as S;
+        let [x, y, z] = self.cluster;
+        let id = |axis: usize| block[axis] / self.cluster[axis];
+        let count = |axis: usize| self.launch.grid[axis] / self.cluster[axis];
+        let inside = |axis: usize| block[axis] % self.cluster[axis];
+        match register {
+            S::ClusteridX => id(0),
+            S::ClusteridY => id(1),
+            S::ClusteridZ => id(2),
+            S::NclusteridX => count(0),
+            S::NclusteridY => count(1),
+            S::NclusteridZ => count(2),
+            S::ClusterCtaidX => inside(0),
+            S::ClusterCtaidY => inside(1),
+            S::ClusterCtaidZ => inside(2),
+            S::ClusterNctaidX => x,
+            S::ClusterNctaidY => y,
+            S::ClusterNctaidZ => z,
+            S::ClusterCtarank => inside(0) + x * (inside(1) + y * inside(2)),
+            S::ClusterNctarank => x * y * z,
+            S::IsExplicitCluster => u32::from(self.is_explicit_cluster),
+            _ => 0,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs decoded programs: warps, divergence, barriers, and the blocks of a grid.
+//! Runs decoded programs: warps, divergence, barriers, and the blocks and clusters of a grid.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -11,6 +11,8 @@ mod access;
 mod barrier;
 mod block;
 mod call;
+mod cluster;
+mod cluster_barrier;
 mod event;
 mod fragment;
 mod frame;
@@ -20,5 +22,6 @@ mod warp_op;
 
 pub(crate) use block::BlockMachine;
 pub(crate) use call::CALL_DEPTH_MAX;
+pub(crate) use cluster::{ClusterMachine, block_of_cluster};
 pub(crate) use event::{Event, EventLog};
 pub(crate) use frame::LaunchValues;

@@ -148,13 +148,13 @@ impl Warp {
             }
             Op::Warp(operation) => self.step_warp_op(context, fragment, operation, active),
             Op::Barrier(barrier) => self.step_barrier(context, fragment, barrier, active),
+            Op::ClusterArrive { releases, aligned } => {
+                self.cluster_arrive(context, fragment, (*releases, *aligned), active)
+            }
+            Op::ClusterWait { aligned } => self.cluster_wait(context, fragment, *aligned, active),
             Op::Call(call) => self.call(context, fragment, call, active),
             Op::Return => self.step_return(context, fragment, active),
-            Op::Exit => {
-                context.memory.exit_lanes(self.index, active);
-                let rest = self.exit(fragment, active);
-                rest.map_or(Next::Gone, |rest| Next::As(Fragment { pc: rest.pc + 1, ..rest }))
-            }
+            Op::Exit => self.step_exit(context, fragment, active),
             Op::Trap => {
                 let message = "the kernel stopped itself with `trap`".to_owned();
                 let lanes = (self.index, active);
@@ -244,11 +244,18 @@ impl Warp {
             _ => NONE,
         };
         if join == NONE {
-            context.memory.exit_lanes(self.index, active);
-            let rest = self.exit(fragment, active);
-            return rest.map_or(Next::Gone, |rest| Next::As(Fragment { pc: rest.pc + 1, ..rest }));
+            return self.step_exit(context, fragment, active);
         }
         self.return_from(context, fragment, join, active)
+    }
+
+    fn step_exit(&mut self, context: &mut Context<'_>, fragment: Fragment, active: u32) -> Next {
+        if (self.arrived | self.admitted) & active != 0 {
+            self.exit_without_wait(context, fragment, active);
+        }
+        context.memory.exit_lanes(self.index, active);
+        let rest = self.exit(fragment, active);
+        rest.map_or(Next::Gone, |rest| Next::As(Fragment { pc: rest.pc + 1, ..rest }))
     }
 
     /// Suspends a fragment at its instruction.

@@ -20,8 +20,14 @@ pub(crate) struct Warp {
     pub(crate) frames: Vec<Option<Frame>>,
     /// Warp instructions issued, the clock that kernels can read.
     pub(crate) clock: u64,
-    /// Whether all its lanes wait at block barriers.
+    /// Whether all its lanes wait at barriers of the block or the cluster.
     pub(crate) at_barrier: bool,
+    /// Lanes that have arrived at the cluster's barrier, which is not complete.
+    pub(crate) arrived: u32,
+    /// Lanes that have arrived at the cluster's barrier, which is complete, and not yet waited.
+    pub(crate) admitted: u32,
+    /// The instruction of the latest arrival there.
+    pub(crate) arrive_pc: u32,
     /// The instruction at which lanes last exited.
     pub(crate) exit_pc: Option<u32>,
     place: WarpPlace,
@@ -40,6 +46,9 @@ impl Warp {
             frames: vec![Some(Frame::new(program, 0, values))],
             clock: 0,
             at_barrier: false,
+            arrived: 0,
+            admitted: 0,
+            arrive_pc: NONE,
             exit_pc: None,
             place: WarpPlace { block: [0; 3], warp: index },
         }
@@ -64,6 +73,8 @@ impl Warp {
         self.live = self.existing;
         self.clock = 0;
         self.at_barrier = false;
+        self.arrived = 0;
+        self.admitted = 0;
         self.exit_pc = None;
         self.fragments.push(Fragment {
             pc: program.functions[0].start,

@@ -19,6 +19,9 @@ pub enum Space {
     Global,
     /// Offset into the block's shared memory.
     Shared,
+    /// Offset into the shared memory of a block of the cluster, with the block in its bits from
+    /// [`RANK_SHIFT`](super::RANK_SHIFT) on: 0 for the accessing block, or a rank plus 1.
+    Cluster,
     /// Offset into the thread's own stack.
     Local,
     /// Offset into the kernel's parameters.

@@ -8,6 +8,7 @@ use ridge_spec::counters::Counters;
 use super::access::{Access, LANES};
 use super::cell::Actor;
 use super::clocks::{Clocks, Known, bits, join};
+use super::cluster::ClusterMemory;
 use super::copies::Copies;
 use super::fault::FaultLog;
 use super::global::GlobalMemory;
@@ -54,8 +55,12 @@ pub struct BlockMemory<'g> {
     pub(super) seen: Vec<Views>,
     /// What is known at named barriers not complete.
     pub(super) arrived: BTreeMap<u32, Views>,
-    /// What has been released at addresses of shared memory.
+    /// What has been released at addresses of shared memory; with a cluster, that says.
     pub(super) locations: BTreeMap<u64, Known>,
+    /// What the blocks of the cluster share, while the block runs as one of them.
+    pub(super) cluster: Option<Box<ClusterMemory>>,
+    /// The rank that an access to another block's memory aims at.
+    pub(super) target: usize,
 }
 
 impl<'g> BlockMemory<'g> {
@@ -78,6 +83,8 @@ impl<'g> BlockMemory<'g> {
             seen: vec![Views::new(); LANES],
             arrived: BTreeMap::new(),
             locations: BTreeMap::new(),
+            cluster: None,
+            target: 0,
             shape,
         }
     }
@@ -164,11 +171,17 @@ impl<'g> BlockMemory<'g> {
         self.clocks.fence(warp);
         let seen = std::mem::take(&mut self.seen[warp]);
         merge(&mut self.views[warp], &seen);
+        if self.cluster.is_some() && !seen.is_empty() {
+            self.learn_of_cluster(warp);
+        }
     }
 
     /// These lanes have ended.
     pub fn exit_lanes(&mut self, warp: u32, lanes: u32) {
         self.clocks.exit(warp as usize, lanes);
+        if self.cluster.is_some() {
+            self.cluster_exit(warp as usize);
+        }
     }
 
     /// Stack bytes that a call hands out anew are uninitialised.
@@ -225,6 +238,9 @@ impl<'g> BlockMemory<'g> {
 
     /// Before a strong write of shared memory: what the warp's last fence covers is released.
     pub(super) fn release_shared(&mut self, address: u64, warp: usize) {
+        if self.cluster.is_some() {
+            return self.release_at(self.clocks.rank(), address, warp);
+        }
         if let Some(fenced) = self.clocks.fenced(warp) {
             join(self.locations.entry(address).or_insert([0; LANES]), fenced);
         }
@@ -233,6 +249,9 @@ impl<'g> BlockMemory<'g> {
     /// After a strong read of shared memory: what was released there is known, to a
     /// read-modify-write at once and to a load from the next fence on.
     pub(super) fn see_shared(&mut self, address: u64, warp: usize, at_once: bool) {
+        if self.cluster.is_some() {
+            return self.see_at(self.clocks.rank(), address, warp, at_once);
+        }
         if self.locations.is_empty() {
             return;
         }
@@ -250,6 +269,9 @@ impl<'g> BlockMemory<'g> {
         if let Some(fenced) = self.clocks.fenced(warp) {
             let (block, views) = (self.block_number(), &self.views[warp]);
             self.global.releases().release(address, block, fenced, views);
+            if self.cluster.is_some() {
+                self.release_of_cluster(address, warp);
+            }
         }
     }
 
@@ -267,6 +289,9 @@ impl<'g> BlockMemory<'g> {
             } else {
                 self.clocks.see(warp, &known);
             }
+        }
+        if at_once && self.cluster.is_some() {
+            self.learn_of_cluster(warp);
         }
     }
 }

@@ -4,11 +4,16 @@
 //! value at the warp's latest ordering event, so an access is ordered before what a warp does now
 //! exactly when its stamp lies below what that warp knows of the accessing warp. Within a warp,
 //! lanes are ordered by `__syncwarp`; a warp's own lane is always ordered with itself.
+//!
+//! What warps know of the other blocks of a cluster goes along, in [`Mates`]. There a stamp counts
+//! as known to every lane only once all warps of the cluster know it, so that no shadow forgets an
+//! access that another block may still race with.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::access::LANES;
+use super::mates::{ClusterKnown, Mates};
 
 /// For each warp, the stamp below which its accesses are known.
 pub(super) type Known = [u32; LANES];
@@ -44,6 +49,10 @@ pub(super) struct Clocks {
     fenced: Vec<Option<Arc<Known>>>,
     /// What each warp's strong reads have seen released, in force from its next fence.
     seen: Vec<Option<Known>>,
+    /// Stamps from here on are not known to all warps of the cluster; none without one.
+    cap: u32,
+    /// What is known of the other blocks of the cluster, where the block is in one.
+    mates: Option<Box<Mates>>,
 }
 
 impl Clocks {
@@ -64,6 +73,8 @@ impl Clocks {
             arrived: BTreeMap::new(),
             fenced: vec![None; LANES],
             seen: vec![None; LANES],
+            cap: u32::MAX,
+            mates: None,
         };
         clocks.begin(threads);
         clocks
@@ -79,7 +90,47 @@ impl Clocks {
         self.arrived.clear();
         self.fenced.fill(None);
         self.seen.fill(None);
+        self.cap = u32::MAX;
+        self.mates = None;
         self.join_all();
+    }
+
+    /// Puts the block that has just begun among others. All of their accesses from the stamps
+    /// `starts` on are unknown.
+    pub(super) fn join_cluster(&mut self, mates: Mates) {
+        self.mates = Some(Box::new(mates));
+        self.raise_cap(self.time);
+    }
+
+    /// The stamp of everything a block does that has just begun.
+    pub(super) const fn start(&self) -> u32 {
+        self.time
+    }
+
+    /// All warps of the cluster know what the block did below that stamp.
+    pub(super) fn raise_cap(&mut self, cap: u32) {
+        self.cap = if self.cap == u32::MAX { cap } else { self.cap.max(cap) };
+        (0..self.warps).for_each(|warp| self.update_floor(warp));
+    }
+
+    /// Warps of a block.
+    pub(super) const fn warps(&self) -> usize {
+        self.warps
+    }
+
+    /// The block's rank in its cluster; 0 without one.
+    pub(super) fn rank(&self) -> usize {
+        self.mates.as_ref().map_or(0, |mates| mates.rank())
+    }
+
+    /// What is known of the other blocks of the cluster.
+    pub(super) fn mates(&self) -> Option<&Mates> {
+        self.mates.as_deref()
+    }
+
+    /// The same, to learn.
+    pub(super) fn mates_mut(&mut self) -> Option<&mut Mates> {
+        self.mates.as_deref_mut()
     }
 
     /// Whether the stamps are used up, so that every shadow must be cleared and
@@ -104,8 +155,8 @@ impl Clocks {
         let time = self.tick();
         self.released = time;
         self.now.fill(time);
-        self.floor.fill(time);
-        self.everywhere = time;
+        self.floor.fill(time.min(self.cap));
+        self.everywhere = time.min(self.cap);
         self.lane_floor.fill(time);
         for known in &mut self.known[..self.warps] {
             known.fill(time);
@@ -160,6 +211,9 @@ impl Clocks {
         } else {
             self.barrier_part(warps, None);
         }
+        if let Some(mates) = &mut self.mates {
+            mates.barrier(warps);
+        }
     }
 
     /// What the warp did so far waits at a named barrier.
@@ -167,6 +221,9 @@ impl Clocks {
         let released = self.release(warp);
         let arrived = self.arrived.entry(barrier).or_insert([0; LANES]);
         join(arrived, &released);
+        if let Some(mates) = &mut self.mates {
+            mates.arrive(barrier, warp);
+        }
     }
 
     /// These warps leave a named barrier.
@@ -174,8 +231,11 @@ impl Clocks {
         let arrived = self.arrived.remove(&barrier);
         if arrived.is_none() {
             self.barrier(warps);
-        } else {
-            self.barrier_part(warps, arrived);
+            return;
+        }
+        self.barrier_part(warps, arrived);
+        if let Some(mates) = &mut self.mates {
+            mates.leave(barrier, warps);
         }
     }
 
@@ -213,7 +273,8 @@ impl Clocks {
     fn update_floor(&mut self, warp: usize) {
         let known = &self.known[warp];
         let others = (0..self.warps).filter(|&r| r != warp).map(|r| known[r]).min();
-        self.floor[warp] = others.unwrap_or(u32::MAX).min(self.lane_floor[warp]);
+        let own = self.lane_floor[warp].min(self.cap);
+        self.floor[warp] = others.unwrap_or(u32::MAX).min(own);
         self.everywhere = self.floor[..self.warps].iter().copied().min().unwrap_or(0);
     }
 
@@ -247,7 +308,28 @@ impl Clocks {
         if let Some(seen) = self.seen[warp].take() {
             self.acquire(warp, &seen);
         }
-        self.fenced[warp] = Some(Arc::new(self.release(warp)));
+        if let Some(own) = self.mates.as_mut().and_then(|mates| mates.take_seen(warp)) {
+            self.acquire(warp, &own);
+        }
+        let released = self.release(warp);
+        if let Some(mates) = &mut self.mates {
+            mates.fence(warp, &released);
+        }
+        self.fenced[warp] = Some(Arc::new(released));
+    }
+
+    /// Ends what the warp did so far with a new event and says what it knows then of its cluster.
+    pub(super) fn release_cluster(&mut self, warp: usize) -> Option<ClusterKnown> {
+        let own = self.release(warp);
+        self.mates.as_ref().map(|mates| mates.snapshot(warp, &own))
+    }
+
+    /// The warp learns what was released in its cluster.
+    pub(super) fn acquire_cluster(&mut self, warp: usize, released: &ClusterKnown) {
+        let Some(mates) = &mut self.mates else { return };
+        mates.acquire(warp, released);
+        let rank = mates.rank();
+        self.acquire(warp, &released[rank]);
     }
 
     /// What a strong write of the warp releases.

@@ -6,12 +6,13 @@ use ridge_spec::outcome::FindingKind;
 use super::access::{Access, Addresses, LANES, Row, Space};
 use super::block::BlockMemory;
 use super::clocks::bits;
+use super::cluster::rank_of;
 use super::count::{count_shared, count_shared_atomic};
 use super::fault::{Action, Cause, Fault, OtherAccess, Place};
 use super::local::count_local;
 use super::pattern::{Pattern, classify};
-use super::problems::Problem;
-use super::shared::{Run, at, word};
+use super::problems::{Problem, Problems};
+use super::shared::{Actors, Run, Shared, at, word};
 use super::{LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW, WINDOW_BYTES};
 
 /// What an atomic does to each lane's old value.
@@ -35,6 +36,7 @@ impl BlockMemory<'_> {
             .space
         {
             Space::Shared => memory.load_shared(access, addresses, rows),
+            Space::Cluster => memory.load_remote(access, addresses, rows),
             Space::Local => memory.load_local(access, addresses, rows),
             Space::Param => memory.load_param(access, addresses, rows),
             Space::Global | Space::Const | Space::Generic => {
@@ -56,6 +58,7 @@ impl BlockMemory<'_> {
             .space
         {
             Space::Shared => memory.store_shared(access, addresses, rows),
+            Space::Cluster => memory.store_remote(access, addresses, rows),
             Space::Local => memory.store_local(access, addresses, rows),
             Space::Param => {
                 memory.note_all(FindingKind::ModifiedInput, access.mask, addresses);
@@ -88,6 +91,7 @@ impl BlockMemory<'_> {
             Action::Atomic,
             &mut |memory, access, addresses| match access.space {
                 Space::Shared => memory.atomic_shared(access, addresses, apply),
+                Space::Cluster => memory.atomic_remote(access, addresses, apply),
                 Space::Local => memory.atomic_local(access, addresses, apply),
                 Space::Param => {
                     memory.note_all(FindingKind::ModifiedInput, access.mask, addresses);
@@ -113,15 +117,17 @@ impl BlockMemory<'_> {
         if access.mask == 0 {
             return;
         }
-        if access.space != Space::Generic {
+        if !matches!(access.space, Space::Generic | Space::Cluster) {
             act(self, access, addresses);
             self.file(access, access.space, addresses, action);
             return;
         }
         let mut left = access.mask;
         while left != 0 {
-            let (space, window) = window_of(addresses[left.trailing_zeros() as usize]);
-            let here = bits(left).filter(|&lane| window_of(addresses[lane]).0 == space);
+            let first = self.aim(access.space, addresses[left.trailing_zeros() as usize]);
+            let (space, target, window) = first;
+            self.target = target;
+            let here = bits(left).filter(|&lane| self.aim(access.space, addresses[lane]) == first);
             let mask = here.fold(0, |mask, lane| mask | 1 << lane);
             left &= !mask;
             let part = Access { space, mask, ..*access };
@@ -131,6 +137,22 @@ impl BlockMemory<'_> {
                 act(self, &part, &addresses.map(|address| address.wrapping_sub(window)));
             }
             self.file(&part, access.space, addresses, action);
+        }
+    }
+
+    /// What an address of the generic or the cluster's window aims at: the window, the rank of
+    /// the block, and where its window starts.
+    fn aim(&self, space: Space, address: u64) -> (Space, usize, u64) {
+        let (space, window) =
+            if space == Space::Cluster { (Space::Shared, 0) } else { window_of(address) };
+        if space != Space::Shared || self.cluster.is_none() {
+            return (space, 0, window);
+        }
+        match rank_of(address.wrapping_sub(window)) {
+            (Some(rank), start) if rank != self.clocks.rank() => {
+                (Space::Cluster, rank, window + start)
+            }
+            (_, start) => (Space::Shared, 0, window + start),
         }
     }
 
@@ -179,16 +201,7 @@ impl BlockMemory<'_> {
         }
         count_shared(&mut self.counters.shared_load, pattern, addresses, mask, access.width);
         let (shared, by, problems) = self.shared_parts(access);
-        match pattern {
-            Pattern::Run { address, first, lanes } => {
-                let run = Run { start: at(address), first, lanes };
-                shared.load_run(run, rows, &by, problems);
-            }
-            Pattern::Uniform { address } => {
-                shared.load_uniform(at(address), mask, rows, &by, problems);
-            }
-            Pattern::Scattered => shared.load_scattered(addresses, mask, rows, &by, problems),
-        }
+        load_pattern(shared, (pattern, addresses, mask), rows, &by, problems);
         if access.order.is_strong() {
             self.each_address(addresses, mask, |memory, address| {
                 memory.see_shared(address, access.site.warp as usize, false);
@@ -208,14 +221,9 @@ impl BlockMemory<'_> {
                 memory.release_shared(address, access.site.warp as usize);
             });
         }
+        let meet = access.width < 4 || elements != u64::from(mask.count_ones());
         let (shared, by, problems) = self.shared_parts(access);
-        if let Pattern::Run { address, first, lanes } = pattern {
-            let run = Run { start: at(address), first, lanes };
-            shared.store_run(run, rows, &by, problems);
-        } else {
-            let meet = access.width < 4 || elements != u64::from(mask.count_ones());
-            shared.store_scattered(addresses, (mask, meet), rows, &by, problems);
-        }
+        store_pattern(shared, (pattern, addresses, mask, meet), rows, &by, problems);
     }
 
     fn atomic_shared(&mut self, access: &Access, addresses: &Addresses, apply: Apply<'_>) {
@@ -336,10 +344,12 @@ impl BlockMemory<'_> {
             Space::Shared => self.shared.len(),
             Space::Local => self.local.len(),
             Space::Param => self.shape.params.len(),
+            Space::Cluster => 0,
             Space::Global | Space::Const | Space::Generic => return self.global.place(address),
         } as u64;
         let place = match space {
             Space::Shared => Place::Shared { size },
+            Space::Cluster => self.remote_place(),
             Space::Local => Place::Local { size },
             _ => Place::Param { size },
         };
@@ -369,6 +379,45 @@ impl BlockMemory<'_> {
         fault.block = other.block;
         fault.lanes = 1 << other.lane.unwrap_or(0);
         fault.action = if other.is_write { Action::Store } else { Action::Load };
+    }
+}
+
+/// Loads elements within bounds and aligned that lie as `pattern` says.
+#[inline]
+pub(super) fn load_pattern(
+    shared: &mut Shared,
+    (pattern, addresses, mask): (Pattern, &Addresses, u32),
+    rows: &mut [Row],
+    by: &Actors<'_>,
+    problems: &mut Problems,
+) {
+    match pattern {
+        Pattern::Run { address, first, lanes } => {
+            let run = Run { start: at(address), first, lanes };
+            shared.load_run(run, rows, by, problems);
+        }
+        Pattern::Uniform { address } => {
+            shared.load_uniform(at(address), mask, rows, by, problems);
+        }
+        Pattern::Scattered => shared.load_scattered(addresses, mask, rows, by, problems),
+    }
+}
+
+/// Stores elements within bounds and aligned that lie as `pattern` says; `meet` is whether two
+/// lanes may have bytes of one granule.
+#[inline]
+pub(super) fn store_pattern(
+    shared: &mut Shared,
+    (pattern, addresses, mask, meet): (Pattern, &Addresses, u32, bool),
+    rows: &[Row],
+    by: &Actors<'_>,
+    problems: &mut Problems,
+) {
+    if let Pattern::Run { address, first, lanes } = pattern {
+        let run = Run { start: at(address), first, lanes };
+        shared.store_run(run, rows, by, problems);
+    } else {
+        shared.store_scattered(addresses, (mask, meet), rows, by, problems);
     }
 }
 

@@ -25,6 +25,20 @@ pub enum Place {
         /// Its size, bytes.
         size: u64,
     },
+    /// The shared memory of another block of the cluster.
+    Remote {
+        /// Linear index of the block.
+        block: u64,
+        /// Its size, bytes.
+        size: u64,
+    },
+    /// The shared memory of a block that the cluster does not have.
+    NoBlock {
+        /// The rank asked for.
+        rank: u64,
+        /// Blocks of the cluster.
+        blocks: u64,
+    },
     /// The thread's stack.
     Local {
         /// Its size, bytes.
@@ -67,6 +81,12 @@ pub enum Cause {
     SameBlock,
     /// Different blocks, with no release and acquire between.
     OtherBlock,
+    /// Different blocks of a cluster in shared memory, with no cluster barrier between.
+    Cluster,
+    /// Another block's shared memory, before that block is known to have begun.
+    OwnerStart,
+    /// Another block's shared memory, not ordered before that block's exit.
+    OwnerExit,
     /// The bytes are the target of an asynchronous copy that nobody waited for.
     CopyInFlight,
 }
@@ -180,6 +200,18 @@ impl Fault {
                     "{what} {place} races with {earlier} by block {block}: nothing orders the two blocks"
                 )
             }
+            Cause::Cluster => {
+                let (block, warp) = self.other.map_or((0, 0), |other| (other.block, other.warp));
+                format!(
+                    "{what} {place} races with {earlier} by warp {warp} of block {block}: no cluster barrier orders them"
+                )
+            }
+            Cause::OwnerStart => format!(
+                "{what} {place} may come before that block has begun: no cluster barrier orders them"
+            ),
+            Cause::OwnerExit => format!(
+                "{what} {place} may come after that block has exited: no cluster barrier orders them"
+            ),
             Cause::Plain | Cause::SameBlock => {
                 let warp = self.other.map_or(0, |other| other.warp);
                 format!(
@@ -196,8 +228,23 @@ struct Position<'f>(&'f Fault);
 impl fmt::Display for Position<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, size) = match &self.0.place {
+            Place::Shared { .. } if self.0.offset >> super::RANK_SHIFT > 0 => {
+                return write!(
+                    f,
+                    "at {:#x}, in the shared memory of another block: only the cluster's window reaches there",
+                    self.0.offset
+                );
+            }
             Place::Buffer { name, size } => (format!("`{name}`"), *size),
             Place::Shared { size } => ("shared memory".to_owned(), *size),
+            Place::Remote { block, size } => (format!("the shared memory of block {block}"), *size),
+            Place::NoBlock { rank, blocks } => {
+                return write!(
+                    f,
+                    "at {:#x}, in a block of rank {rank} of a cluster of {blocks}",
+                    self.0.address
+                );
+            }
             Place::Local { size } => ("the thread's stack".to_owned(), *size),
             Place::Param { size } => ("the kernel's parameters".to_owned(), *size),
             Place::Nowhere if self.0.address < super::NULL_PAGE_BYTES => {

@@ -13,7 +13,8 @@
 //! [`begin_block`](BlockMemory::begin_block), run it, tell the memory of every access, barrier,
 //! `bar.warp.sync`, fence and exit, and call [`end_block`](BlockMemory::end_block) and
 //! [`take_faults`](BlockMemory::take_faults). When all are done merge the logs and call
-//! [`into_outputs`](GlobalMemory::into_outputs).
+//! [`into_outputs`](GlobalMemory::into_outputs). The blocks of a cluster begin together and share
+//! a [`ClusterMemory`].
 //!
 //! # Rules
 //!
@@ -45,6 +46,16 @@
 //! every access to its target before is a race. Afterwards it is a write of that lane at that
 //! moment.
 //!
+//! **The blocks of a cluster** reach into each other's shared memory and are told apart there as
+//! they are in global memory, but exactly, since they take turns on one thread. What orders them:
+//! - the cluster's barrier, from an arrival that releases to a wait; from a relaxed arrival, what
+//!   the warp's last fence covers;
+//! - a release and an acquire through memory, be it global, the block's own or another's.
+//!
+//! **Another block's shared memory** may be accessed after that block has begun, which a wait at
+//! any cluster barrier shows, and before it ends: some thread of it must exit knowing of the
+//! access. Else the access races with the block's beginning or end, whichever turn it came in.
+//!
 //! **Between blocks**, which comes first is chance. A race is therefore told at its read, or at the
 //! higher of two writing blocks, whichever came first; and an uninitialised read of a byte that
 //! another block wrote in the end is left to the race.
@@ -54,13 +65,15 @@
 //! Of several strong writes, or plain writes of one value, that nothing orders, only the latest is
 //! remembered. In global memory so are only the four latest readers of a byte in other blocks. Of
 //! several warps that read the same four bytes of shared memory, the lanes are not remembered. An
-//! access that leaves one shared variable for another is within bounds.
+//! access that leaves one shared variable for another is within bounds. Lanes of one warp that
+//! arrive apart at the cluster's barrier count as one arrival, the latest.
 
 mod access;
 mod bitmap;
 mod block;
 mod cell;
 mod clocks;
+mod cluster;
 mod copies;
 mod count;
 mod dispatch;
@@ -71,6 +84,7 @@ mod global_load;
 mod global_store;
 mod lines;
 mod local;
+mod mates;
 mod mixed;
 mod page;
 mod pattern;
@@ -87,6 +101,7 @@ mod tests;
 
 pub use access::{Access, Addresses, LANES, Order, Row, Site, Space};
 pub use block::{BlockMemory, BlockShape};
+pub use cluster::{CLUSTER_BLOCKS_MAX, ClusterMemory, RANK_SHIFT};
 pub use copies::AsyncCopy;
 pub use fault::{Action, Cause, Fault, FaultLog, OtherAccess, Place};
 pub use global::{GlobalMemory, Variable};

@@ -44,6 +44,11 @@ impl Problems {
         }
     }
 
+    /// Whether there is one of that kind.
+    pub(super) fn has(&self, kind: FindingKind) -> bool {
+        self.list.iter().any(|problem| problem.kind == kind)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -5,6 +5,7 @@ use super::access::LANES;
 use super::cell::Actor;
 use super::clocks::{Clocks, bits};
 use super::fault::{Cause, OtherAccess};
+use super::mates::Mates;
 use super::releases::{Releases, Views};
 
 const INSTRUCTION_UNKNOWN: u32 = (1 << 17) - 1;
@@ -115,7 +116,10 @@ impl Observer<'_> {
     pub(super) fn unordered(&self, old: Record, new: Record, byte: usize) -> Option<Cause> {
         let warp = self.actor.warp;
         if old.block != self.block {
-            let ordered = self.releases.ordered(self.views, old.block, old.warp(), old.stamp);
+            let of_cluster =
+                |mates: &Mates| mates.knows_block(warp, old.block, old.warp(), old.stamp);
+            let ordered = self.clocks.mates().is_some_and(of_cluster)
+                || self.releases.ordered(self.views, old.block, old.warp(), old.stamp);
             return (!ordered).then_some(Cause::OtherBlock);
         }
         if old.stamp < self.clocks.floor(warp) {

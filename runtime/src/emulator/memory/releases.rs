@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::clocks::Known;
+use super::clocks::{Known, join};
 
 /// How many releases at each address a warp has seen.
 pub(super) type Views = BTreeMap<u64, u32>;
@@ -48,7 +48,7 @@ impl Releases {
         let location = locations.entry(address).or_default();
         merge(&mut location.views, views);
         let releases = location.by_block.entry(block).or_default();
-        if releases.last().is_none_or(|(_, last)| !Arc::ptr_eq(last, known)) {
+        if releases.last().is_none_or(|(_, last)| !Arc::ptr_eq(last, known) && last != known) {
             releases.push((location.count, Arc::clone(known)));
             location.count += 1;
         }
@@ -62,6 +62,22 @@ impl Releases {
         merge(views, &location.views);
         merge(views, &Views::from([(address, location.count)]));
         location.by_block.get(&block)?.last().map(|(_, known)| Arc::clone(known))
+    }
+
+    /// What a warp that has seen `views` knows of the warps of a block.
+    pub(super) fn known_of(&self, views: &Views, block: u32) -> Option<Known> {
+        if views.is_empty() {
+            return None;
+        }
+        let locations = self.locations();
+        let seen = views.iter().flat_map(|(address, &count)| {
+            let releases = locations.get(address).and_then(|one| one.by_block.get(&block));
+            releases.into_iter().flatten().filter(move |(place, _)| *place < count)
+        });
+        seen.map(|(_, known)| **known).reduce(|mut joined, known| {
+            join(&mut joined, &known);
+            joined
+        })
     }
 
     /// Whether an access of another block is ordered before a warp that has seen `views`.

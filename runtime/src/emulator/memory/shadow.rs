@@ -18,6 +18,8 @@ pub(super) struct Shadow {
     /// Beside a read cell: lanes of `MANY`, warps of `SEVERAL`.
     sides: Vec<u32>,
     mixed: BTreeMap<usize, Mixed>,
+    /// The block's rank in its cluster: cells are of its own warps.
+    home: usize,
 }
 
 /// Accesses that nothing orders, in one granule.
@@ -27,6 +29,8 @@ pub(super) struct Conflict {
     pub(super) bytes: u8,
     /// The earlier access.
     pub(super) other: Cell,
+    /// The rank in its cluster of the block that made it.
+    pub(super) rank: usize,
     /// Whether it was a write.
     pub(super) is_write: bool,
 }
@@ -39,7 +43,13 @@ impl Shadow {
             reads: vec![Cell::EMPTY; granules],
             sides: vec![0; granules],
             mixed: BTreeMap::new(),
+            home: 0,
         }
+    }
+
+    /// The block's rank in its cluster.
+    pub(super) const fn set_home(&mut self, rank: usize) {
+        self.home = rank;
     }
 
     /// Forgets what the stamps of a new block do not make harmless anyway.
@@ -108,7 +118,7 @@ impl Shadow {
             }
             let bytes = write.unordered(0, new, lanes, clocks);
             if bytes != 0 {
-                conflict = Some(Conflict { bytes, other: write, is_write: true });
+                conflict = Some(Conflict { bytes, other: write, rank: self.home, is_write: true });
                 if write.kind() == kind::IN_FLIGHT {
                     return conflict;
                 }
@@ -145,7 +155,7 @@ impl Shadow {
             return self.mixed.get(&granule).and_then(|mixed| mixed.check_read(new, 0, clocks));
         }
         let bytes = write.unordered(0, new, 0, clocks);
-        (bytes != 0).then_some(Conflict { bytes, other: write, is_write: true })
+        (bytes != 0).then_some(Conflict { bytes, other: write, rank: self.home, is_write: true })
     }
 
     /// What a write would not be ordered after: reads, and a write. `differs` are the bytes whose
@@ -184,7 +194,7 @@ impl Shadow {
             let bytes = unordered_reads(read, self.sides[granule], new, clocks);
             if bytes != 0 {
                 let other = one_reader(read, self.sides[granule], new, clocks);
-                conflicts[0] = Some(Conflict { bytes, other, is_write: false });
+                conflicts[0] = Some(Conflict { bytes, other, rank: self.home, is_write: false });
             }
         }
         if write >= floor {
@@ -193,7 +203,7 @@ impl Shadow {
             if bytes != 0 && write.kind() != kind::IN_FLIGHT && weak {
                 bytes &= differs();
             }
-            let conflict = Conflict { bytes, other: write, is_write: true };
+            let conflict = Conflict { bytes, other: write, rank: self.home, is_write: true };
             conflicts[1] = (bytes != 0).then_some(conflict);
         }
         conflicts
@@ -251,11 +261,28 @@ impl Shadow {
     }
 
     fn expand(&mut self, granule: usize, clocks: &Clocks) {
-        let (write, read) = (self.writes[granule], self.reads[granule]);
-        let mixed = Mixed::of_cells(write, read, self.sides[granule], clocks);
-        self.mixed.insert(granule, mixed);
+        self.expand_above(granule, clocks.everywhere());
+    }
+
+    /// Keeps a granule byte by byte, but for what lies below a stamp of the block's own.
+    fn expand_above(&mut self, granule: usize, floor: u32) {
+        let cells = (self.writes[granule], self.reads[granule], self.sides[granule]);
+        self.mixed.insert(granule, Mixed::of_cells(cells, self.home, Cell::floor(floor)));
         self.writes[granule] = Cell::EXPANDED;
         self.reads[granule] = Cell::EXPANDED;
+    }
+
+    /// Makes granules ready for another block of the cluster, whose accesses no cell can hold.
+    /// What the block itself did below stamp `floor` all warps of the cluster know.
+    pub(super) fn open(&mut self, granules: std::ops::Range<usize>, floor: u32) {
+        for granule in granules {
+            match self.writes[granule].kind() {
+                kind::EXPANDED => {}
+                // An error whoever comes: the copy alone is told.
+                kind::IN_FLIGHT => self.reads[granule] = Cell::EMPTY,
+                _ => self.expand_above(granule, floor),
+            }
+        }
     }
 
     /// Does something to the bytes of a granule, and packs them again where they fit.
@@ -266,7 +293,7 @@ impl Shadow {
     ) -> Option<Conflict> {
         let mixed = self.mixed.get_mut(&granule)?;
         let conflict = access(mixed);
-        if let Some((write, read, side)) = mixed.to_cells() {
+        if let Some((write, read, side)) = mixed.to_cells(self.home) {
             self.writes[granule] = write;
             self.reads[granule] = read;
             self.sides[granule] = side;
@@ -296,6 +323,10 @@ fn merge_reads(
     let (mine, warp) = (new.warp(), 1u32 << new.warp());
     if old.kind() == kind::SEVERAL {
         let several = side | warp;
+        let known = |r: usize| r != mine && clocks.knows(mine, r, old.stamp());
+        if new.mask() == 0xf && !new.is_strong() && bits(side).all(known) {
+            return Some((new, lanes));
+        }
         return whole.then(|| (new.as_several(old.stamp()), several));
     }
     if old.warp() != mine {

@@ -113,6 +113,11 @@ impl Shared {
         &mut self.shadow
     }
 
+    /// Makes bytes ready for another block of the cluster: see [`Shadow::open`].
+    pub(super) fn open(&mut self, start: usize, length: usize, floor: u32) {
+        self.shadow.open(start / 4..(start + length).div_ceil(4), floor);
+    }
+
     /// Loads a run within bounds and aligned.
     pub(super) fn load_run(
         &mut self,
@@ -398,12 +403,16 @@ fn note_conflict(
 ) {
     let cause = match conflict.other {
         other if other.kind() == kind::IN_FLIGHT => Cause::CopyInFlight,
+        _ if conflict.rank != by.clocks.rank() => Cause::Cluster,
         other if other.kind() != kind::SEVERAL && other.warp() == by.actor.warp => Cause::SameWarp,
         _ => Cause::SameBlock,
     };
+    let mate = by.clocks.mates().filter(|mates| conflict.rank != mates.rank());
+    let mate = mate.and_then(|mates| mates.block(conflict.rank));
+    let block = mate.map_or(by.block, u64::from);
     for byte in (0..4).filter(|byte| conflict.bytes >> byte & 1 == 1) {
         let lanes = cell.lane_of(byte).map_or(0, |lane| 1 << lane);
-        let other = Some(conflict.other.as_other(by.block, conflict.is_write));
+        let other = Some(conflict.other.as_other(block, conflict.is_write));
         let address = (granule * 4 + byte) as u64;
         problems.note_cause(FindingKind::Race, lanes, address, cause, other);
     }

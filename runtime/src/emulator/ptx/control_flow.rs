@@ -211,6 +211,7 @@ fn waits_for_others(instruction: &Instruction) -> bool {
         Opcode::Bar
             | Opcode::BarWarp
             | Opcode::Barrier
+            | Opcode::BarrierCluster
             | Opcode::Elect
             | Opcode::Match
             | Opcode::Redux

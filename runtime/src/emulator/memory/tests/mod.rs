@@ -119,6 +119,7 @@ pub(super) fn describe(faults: &FaultLog) -> String {
         let place = match &fault.place {
             Place::Buffer { name, .. } => name.as_str(),
             Place::Shared { .. } => "shared",
+            Place::Remote { .. } | Place::NoBlock { .. } => "remote",
             Place::Local { .. } => "local",
             Place::Param { .. } => "param",
             Place::Nowhere => "nowhere",
