@@ -66,6 +66,7 @@ fn execute(built: &Built, blocks: BlockSelection, threads: usize) -> (Duration, 
             } else {
                 BufferContent::Output { size_bytes: tensor.size_bytes() }
             },
+            constant: tensor.constant,
         })
         .collect();
     let execution = Execution {

@@ -186,7 +186,12 @@ fn execute(device: &dyn Device, artifact: &Artifact) -> Result<Option<u64>, Stri
         .take(ELEMENTS)
         .flat_map(f32::to_le_bytes)
         .collect();
-    let buffer = |name: &str, content| Buffer { name: name.to_owned(), dtype: Dtype::F32, content };
+    let buffer = |name: &str, content| Buffer {
+        name: name.to_owned(),
+        dtype: Dtype::F32,
+        content,
+        constant: false,
+    };
     let buffers = [
         buffer("x", BufferContent::Input(input.clone().into())),
         buffer("y", BufferContent::Output { size_bytes: input.len() as u64 }),

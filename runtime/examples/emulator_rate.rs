@@ -46,8 +46,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let value = |i: usize| (0x3f00 | (i * 7 + i / 31) & 0x80ff).to_le_bytes();
         (0..n).flat_map(|i| [value(i)[0], value(i)[1]]).collect()
     };
-    let tensor =
-        |name: &str, content| Buffer { name: name.to_owned(), dtype: Dtype::Bf16, content };
+    let tensor = |name: &str, content| Buffer {
+        name: name.to_owned(),
+        dtype: Dtype::Bf16,
+        content,
+        constant: false,
+    };
     let buffers = [
         tensor("x", BufferContent::Input(input(elements))),
         tensor("weight", BufferContent::Input(input(COLUMNS))),

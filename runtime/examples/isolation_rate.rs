@@ -127,6 +127,7 @@ fn judgements() {
         dtype: Dtype::Bf16,
         axes: vec![axis("rows"), axis("cols")],
         bounds: None,
+        constant: false,
     };
     let problem = Problem {
         workload: "large".to_owned(),

@@ -80,7 +80,7 @@ fn main() {
 /// Microseconds until an output can be written; the least of a few.
 fn lay_out(size_bytes: u64) -> f64 {
     let content = BufferContent::Output { size_bytes };
-    let buffers = [Buffer { name: "y".to_owned(), dtype: Dtype::U8, content }];
+    let buffers = [Buffer { name: "y".to_owned(), dtype: Dtype::U8, content, constant: false }];
     let time = |_| {
         let start = Instant::now();
         black_box(GlobalMemory::new(black_box(&buffers)));
@@ -97,7 +97,7 @@ fn time(case: &Case) -> f64 {
     } else {
         BufferContent::Input(input)
     };
-    let buffer = Buffer { name: "x".to_owned(), dtype: Dtype::U8, content };
+    let buffer = Buffer { name: "x".to_owned(), dtype: Dtype::U8, content, constant: false };
     let global = GlobalMemory::new(&[buffer]);
     let base = global.buffer_address(0).unwrap();
     let shape = BlockShape {

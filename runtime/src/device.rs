@@ -17,6 +17,9 @@ pub struct Buffer {
     pub dtype: Dtype,
     /// What it holds before the launch.
     pub content: BufferContent,
+    /// Of an input, whether no kernel before this one writes it: a kernel launched with programmatic
+    /// dependent launch may read it before it has waited for them. Of others it says nothing.
+    pub constant: bool,
 }
 
 /// What a buffer holds before the launch, and so what may be done to it.

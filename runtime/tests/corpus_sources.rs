@@ -30,7 +30,7 @@ fn every_finding_is_planted_twice_and_has_honest_neighbours() {
             Expectation::Finding { kinds, .. } => *counts.entry(kinds[0]).or_default() += 1,
         }
     }
-    assert_eq!(counts.len(), 10, "{counts:?}");
+    assert_eq!(counts.len(), 11, "{counts:?}");
     assert!(counts.values().all(|count| 2 <= *count), "{counts:?}");
     assert!(60 <= n_clean, "{n_clean}");
 }

@@ -37,7 +37,9 @@ fn artifact(case: &Case) -> Artifact {
 fn buffers(case: &Case) -> Vec<Buffer> {
     let mut buffers = Vec::new();
     for argument in &case.arguments {
-        let Argument::Buffer { name, dtype, elements, role, fill } = argument else { continue };
+        let Argument::Buffer { name, dtype, elements, role, constant, fill } = argument else {
+            continue;
+        };
         let values: Vec<f64> = match fill {
             Some(fill) => (0..*elements).map(|index| fill.value(index)).collect(),
             None => Vec::new(),
@@ -50,7 +52,7 @@ fn buffers(case: &Case) -> Vec<Buffer> {
             }
             Role::Inout => BufferContent::InOut(bytes),
         };
-        buffers.push(Buffer { name: name.clone(), dtype: *dtype, content });
+        buffers.push(Buffer { name: name.clone(), dtype: *dtype, content, constant: *constant });
     }
     buffers
 }

@@ -313,11 +313,13 @@ fn an_execution_that_takes_the_worker_down_is_refused() {
             name: "in".to_owned(),
             dtype: Dtype::U32,
             content: BufferContent::Input(words(1).into()),
+            constant: false,
         },
         Buffer {
             name: "out".to_owned(),
             dtype: Dtype::U32,
             content: BufferContent::Output { size_bytes: u64::from(N) * 4 },
+            constant: false,
         },
     ];
     let run = |comment: &str| {
@@ -467,6 +469,7 @@ fn scalars_without_a_number_in_json_arrive() {
             name: "out".to_owned(),
             dtype: Dtype::F32,
             content: BufferContent::InOut(Arc::from([0; 4])),
+            constant: false,
         }];
         let report = device.execute(&Execution {
             artifact: &artifact,

@@ -27,7 +27,8 @@ use safetensors::tensor::TensorView;
 
 fn tensor(name: &str, dtype: Dtype, axes: &[(&str, u64)]) -> TensorShape {
     let axis = |(name, length): &(&str, u64)| AxisLength { name: (*name).into(), length: *length };
-    TensorShape { name: name.into(), dtype, axes: axes.iter().map(axis).collect(), bounds: None }
+    let axes = axes.iter().map(axis).collect();
+    TensorShape { name: name.into(), dtype, axes, bounds: None, constant: false }
 }
 
 /// `y[rows, cols] = x[rows, cols] * weight[cols] + shift`, `n[rows]` in integers.

@@ -30,8 +30,9 @@ fn any_spec() -> impl Strategy<Value = String> {
     let tolerance = (0.0..1e3f64, 1e-300..1.0f64, 1e-3..=1.0f64);
     let workloads = prop::collection::btree_map("[a-z0-9][-a-zA-Z0-9_.]{0,8}", 1i64..100_000, 1..6);
     let texts = (any::<String>(), prop::collection::vec(any::<String>(), 0..3));
-    (name, texts, parameters, tolerance, workloads, any::<f64>(), any::<bool>()).prop_map(
-        |(name, (description, tags), parameters, tolerance, workloads, scale, cube)| {
+    let flags = (any::<bool>(), any::<Option<bool>>());
+    (name, texts, parameters, tolerance, workloads, any::<f64>(), flags).prop_map(
+        |(name, (description, tags), parameters, tolerance, workloads, scale, (cube, constant))| {
             let scale = if scale.is_finite() { scale } else { 0.5 };
             let mut text = format!("schema = 1\n[kernel]\nname = \"{name}\"\n");
             writeln!(text, "description = {}", quote(&description)).unwrap();
@@ -43,7 +44,9 @@ fn any_spec() -> impl Strategy<Value = String> {
                 text.push_str("language = \"cuda\"\nsource = \"k.cu\"\nentry = \"k{{{n}}}\"\n");
             }
             text.push_str("[axes]\nn = \"specialized\"\nm = { expression = \"n + 1\" }\n");
-            text.push_str("[inputs]\nx = { shape = [\"n\"], dtype = \"f32\" }\n");
+            let constant = constant.map_or_else(String::new, |own| format!(", constant = {own}"));
+            writeln!(text, "[inputs]\nx = {{ shape = [\"n\"], dtype = \"f32\"{constant} }}")
+                .unwrap();
             writeln!(text, "s = {{ dtype = \"f64\", default = {scale:?} }}").unwrap();
             text.push_str("[outputs]\ny = { shape = [\"n\"], dtype = \"f32\" }\n");
             text.push_str("[reference]\nmath = '''\n# twice\ny = (x * s) + x\n'''\n");

@@ -195,6 +195,20 @@ fn tensors() {
                 "an output without a shape",
                 &[("y = { shape = [\"rows\", \"cols\"], dtype = \"T\" }", "y = { dtype = \"T\" }")],
             ),
+            (
+                "an output and a scalar that are constant, and a tensor that is more than that",
+                &[
+                    (
+                        "y = { shape = [\"rows\", \"cols\"],",
+                        "y = { constant = true, shape = [\"rows\", \"cols\"],",
+                    ),
+                    ("default = 1e-6", "default = 1e-6, constant = false"),
+                    (
+                        "weight = { shape = [\"cols\"],",
+                        "weight = { constant = \"yes\", shape = [\"cols\"],",
+                    ),
+                ],
+            ),
         ],
     );
 }

@@ -52,6 +52,25 @@ fn an_instance_has_every_size() {
 }
 
 #[test]
+fn an_input_is_constant_where_no_axis_is_dynamic_or_the_author_says_so() {
+    let constants = |edits: &[(&str, &str)]| {
+        let instance = bind(&read(&edited(edits)), "ragged");
+        let names = instance.inputs().iter().filter(|input| input.constant);
+        names.map(|input| input.name.clone()).collect::<Vec<_>>().join(" ")
+    };
+    let (x, weight) = ("x = { shape = [\"rows\", \"cols\"]", "weight = { shape = [\"cols\"]");
+    assert_eq!(constants(&[]), "weight");
+    assert_eq!(constants(&[(x, &format!("{x}, constant = true"))]), "x weight");
+    assert_eq!(constants(&[(weight, &format!("{weight}, constant = false"))]), "");
+    // Derived from a specialized axis, from a dynamic one, and without axes.
+    let shaped =
+        |axes: &str| constants(&[(x, &format!("t = {{ shape = [{axes}], dtype = \"T\" }}\n{x}"))]);
+    assert_eq!(shaped("\"half\""), "t weight");
+    assert_eq!(shaped("\"half\", \"blocks\""), "weight");
+    assert_eq!(shaped(""), "t weight");
+}
+
+#[test]
 fn without_a_cost_every_tensor_moves_once_and_the_math_is_counted() {
     let text = kernel_fixture::EXAMPLE;
     let spec = read(&text[..text.find("[cost]").unwrap()]);

@@ -86,6 +86,7 @@ fn every_finding_becomes_the_rejection_of_its_name_and_a_trap_a_crash() {
         FindingKind::DivergentBarrier,
         FindingKind::UnwrittenOutput,
         FindingKind::ModifiedInput,
+        FindingKind::EarlyAccess,
         FindingKind::Timeout,
         FindingKind::Trap,
         FindingKind::Unsupported,

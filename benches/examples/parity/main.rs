@@ -394,11 +394,13 @@ fn buffers(job: &Job<'_>, inputs: Distribution, seed: u64) -> Result<Vec<Buffer>
         let (shape, bounds) = (input.shape(), input.bounds.clone());
         let tensor = TensorInput { name: &input.name, dtype: input.dtype, shape: &shape, bounds };
         let content = BufferContent::Input(generate(&tensor, inputs, seed)?);
-        buffers.push(Buffer { name: input.name.clone(), dtype: input.dtype, content });
+        let constant = input.constant;
+        buffers.push(Buffer { name: input.name.clone(), dtype: input.dtype, content, constant });
     }
     for output in job.instance.outputs() {
         let content = BufferContent::Output { size_bytes: output.size_bytes() };
-        buffers.push(Buffer { name: output.name.clone(), dtype: output.dtype, content });
+        let (name, constant) = (output.name.clone(), false);
+        buffers.push(Buffer { name, dtype: output.dtype, content, constant });
     }
     Ok(buffers)
 }

@@ -133,6 +133,9 @@ fn draw_finding(text: &mut String, paint: &Paint, finding: &Finding, folder: &Ke
     if let Some(instruction) = &finding.instruction {
         text.push_str(&format!("PTX line {}: {}\n", instruction.line, instruction.text));
     }
+    if let Some(hint) = finding.kind.hint() {
+        text.push_str(&format!("{}: {hint}\n", paint.strong("hint")));
+    }
 }
 
 fn draw_compiler_message(

@@ -85,6 +85,7 @@ fn one(
         name: name.to_owned(),
         dtype: WORD,
         content: BufferContent::InOut(bytes(words)),
+        constant: false,
     };
     let report = device.execute(&Execution {
         artifact,

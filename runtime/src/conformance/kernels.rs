@@ -126,18 +126,21 @@ pub(super) fn artifact(body: &str) -> Artifact {
 
 /// An input of 32-bit words.
 pub(super) fn input(name: &str, words: &[u32]) -> Buffer {
-    Buffer { name: name.to_owned(), dtype: Dtype::U32, content: BufferContent::Input(bytes(words)) }
+    buffer(name, BufferContent::Input(bytes(words)))
 }
 
 /// A buffer of 32-bit words that is read and written.
 pub(super) fn in_out(name: &str, words: &[u32]) -> Buffer {
-    Buffer { name: name.to_owned(), dtype: Dtype::U32, content: BufferContent::InOut(bytes(words)) }
+    buffer(name, BufferContent::InOut(bytes(words)))
 }
 
 /// An output of that many 32-bit words.
 pub(super) fn output(name: &str, n_words: u64) -> Buffer {
-    let content = BufferContent::Output { size_bytes: n_words * 4 };
-    Buffer { name: name.to_owned(), dtype: Dtype::U32, content }
+    buffer(name, BufferContent::Output { size_bytes: n_words * 4 })
+}
+
+fn buffer(name: &str, content: BufferContent) -> Buffer {
+    Buffer { name: name.to_owned(), dtype: Dtype::U32, content, constant: false }
 }
 
 fn bytes(words: &[u32]) -> Arc<[u8]> {

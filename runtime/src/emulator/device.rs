@@ -25,6 +25,10 @@ use crate::device::{
 /// Decoded programs kept.
 const PROGRAMS_KEPT: usize = 64;
 
+/// Least compute capability, times ten, on which a launch may begin before the one before it has
+/// ended (CUDA C++ Programming Guide, "Programmatic Dependent Launch and Synchronization").
+const OVERLAP_CAPABILITY: u16 = 90;
+
 /// Stack of a thread of a kernel that calls functions, bytes beyond its own frame.
 const CALL_STACK_BYTES: u64 = 16 << 10;
 
@@ -196,9 +200,17 @@ fn run_units(
     let shape = block_shape(execution, program, values);
     let budget = execution.instructions_per_block;
     let together = values.cluster.iter().map(|&extent| u64::from(extent)).product();
+    let capability = execution.artifact.manifest.target.capability();
+    let overlaps = execution.launch.programmatic && OVERLAP_CAPABILITY <= capability;
     let worker = |_| {
         let mut outcome = RunOutcome::default();
-        let memory = || BlockMemory::new(memory, shape.clone());
+        let memory = || {
+            let mut memory = BlockMemory::new(memory, shape.clone());
+            if overlaps {
+                memory.expect_waits();
+            }
+            memory
+        };
         let mut machine = if program.uses_clusters {
             let machine = ClusterMachine::new(program, values, memory, budget);
             Machine::Clusters { machine, together }

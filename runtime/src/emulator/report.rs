@@ -159,8 +159,9 @@ pub(crate) fn sort(findings: &mut [Finding]) {
         FindingKind::DivergentBarrier => 5,
         FindingKind::Race => 6,
         FindingKind::UninitializedRead => 7,
-        FindingKind::Timeout => 8,
-        FindingKind::UnwrittenOutput => 9,
+        FindingKind::EarlyAccess => 8,
+        FindingKind::Timeout => 9,
+        FindingKind::UnwrittenOutput => 10,
     };
     let line = |finding: &Finding| finding.instruction.as_ref().map_or(0, |one| one.line);
     findings.sort_by_key(|finding| (rank(finding.kind), line(finding)));

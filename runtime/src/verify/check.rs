@@ -228,11 +228,13 @@ fn from_finding(finding: Finding, options: &VerifyOptions) -> Rejection {
 }
 
 fn buffers(references: &ReferenceSet, case: &Case) -> Result<Vec<Buffer>, VerifyError> {
+    let declared = &references.problem().inputs;
     let inputs = case.inputs.iter().map(|input| {
         Ok(Buffer {
             name: input.name.clone(),
             dtype: input.dtype,
             content: BufferContent::Input(input.bytes.clone()),
+            constant: declared.iter().any(|one| one.constant && one.name == input.name),
         })
     });
     let outputs = references.problem().outputs.iter().map(|output| {
@@ -246,6 +248,7 @@ fn buffers(references: &ReferenceSet, case: &Case) -> Result<Vec<Buffer>, Verify
             name: output.name.clone(),
             dtype: output.dtype,
             content: BufferContent::Output { size_bytes: size as u64 },
+            constant: false,
         })
     });
     inputs.chain(outputs).collect()

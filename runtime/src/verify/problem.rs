@@ -36,6 +36,8 @@ pub struct TensorShape {
     pub axes: Vec<AxisLength>,
     /// For integer inputs, the values they may have.
     pub bounds: Option<Range<i64>>,
+    /// Of an input, whether no kernel before this one writes it.
+    pub constant: bool,
 }
 
 /// A scalar input with its value.
@@ -74,6 +76,7 @@ impl Problem {
             dtype: tensor.dtype,
             axes: tensor.axes.iter().zip(tensor.shape.iter().copied()).map(axis).collect(),
             bounds: bounds(tensor),
+            constant: tensor.constant,
         };
         let scalar = |scalar: &ridge_spec::kernel::Scalar| ScalarValue {
             name: scalar.name.clone(),

@@ -383,7 +383,8 @@ fn buffer_parts(
             written: room(exchange, regions, words)?,
         },
     };
-    Ok(BufferParts { name: buffer.name.clone(), dtype: buffer.dtype, content })
+    let (name, constant) = (buffer.name.clone(), buffer.constant);
+    Ok(BufferParts { name, dtype: buffer.dtype, content, constant })
 }
 
 fn read_outputs(

@@ -129,6 +129,7 @@ pub(super) struct BufferParts {
     pub(super) name: String,
     pub(super) dtype: Dtype,
     pub(super) content: ContentParts,
+    pub(super) constant: bool,
 }
 
 /// What it holds, and where its bytes and written bits go afterwards.

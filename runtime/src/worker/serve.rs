@@ -227,7 +227,8 @@ impl<R: BufRead, W: Write> Session<'_, R, W> {
                         BufferContent::Output { size_bytes: after.bytes }
                     }
                 };
-                Ok(Buffer { name: parts.name.clone(), dtype: parts.dtype, content })
+                let (name, constant) = (parts.name.clone(), parts.constant);
+                Ok(Buffer { name, dtype: parts.dtype, content, constant })
             })
             .collect::<io::Result<Vec<_>>>()?;
         let execution = Execution {

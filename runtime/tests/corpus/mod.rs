@@ -11,6 +11,7 @@
 //! // block = [128]
 //! // cluster = [2]                   # up to three extents; no clusters where absent
 //! // shared_memory_bytes = 512       # dynamic; 0 where absent
+//! // programmatic = true             # with programmatic dependent launch; without where absent
 //! // expect = "out_of_bounds"        # or "clean", or a list of which any will do
 //! // buffer = "y"                    # of the finding, where it is certain
 //! // [[arguments]]                   # in the kernel's order
@@ -19,6 +20,7 @@
 //! // elements = 300
 //! // role = "input"                  # never written | "output": every element written, none read
 //! //                                 # before | "inout": filled, read and written freely
+//! // constant = true                 # an input that no kernel before writes; not where absent
 //! // fill = { start = 0.5, step = 2.0, modulo = 7 }   # start + step * (index % modulo)
 //! // [[arguments]]
 //! // name = "n"
@@ -102,6 +104,8 @@ pub(crate) enum Argument {
         elements: usize,
         /// How the kernel may use it.
         role: Role,
+        /// Whether no kernel before writes it.
+        constant: bool,
         /// Its contents before the launch; none for an output.
         fill: Option<Fill>,
     },
@@ -177,6 +181,8 @@ struct Description {
     cluster: Option<Vec<u32>>,
     #[serde(default)]
     shared_memory_bytes: u32,
+    #[serde(default)]
+    programmatic: bool,
     expect: OneOrMany,
     buffer: Option<String>,
     #[serde(default)]
@@ -198,6 +204,8 @@ struct DescribedArgument {
     dtype: Option<Dtype>,
     elements: Option<usize>,
     role: Option<Role>,
+    #[serde(default)]
+    constant: bool,
     fill: Option<Fill>,
     scalar: Option<Dtype>,
     value: Option<f64>,
@@ -254,7 +262,7 @@ pub(crate) fn parse(name: &str, source: &str) -> Result<Case, String> {
             block: extents(&description.block)?,
             shared_memory_bytes: description.shared_memory_bytes,
             cluster: description.cluster.as_deref().map(extents).transpose()?,
-            programmatic: false,
+            programmatic: description.programmatic,
         },
         arguments: arguments?,
         expect,
@@ -332,6 +340,7 @@ fn kind(code: &str) -> Result<FindingKind, String> {
         FindingKind::DivergentBarrier,
         FindingKind::UnwrittenOutput,
         FindingKind::ModifiedInput,
+        FindingKind::EarlyAccess,
         FindingKind::Timeout,
         FindingKind::Trap,
         FindingKind::Unsupported,
@@ -348,12 +357,13 @@ fn argument(described: DescribedArgument) -> Result<Argument, String> {
             dtype: Some(dtype),
             elements: Some(elements),
             role: Some(role),
+            constant,
             fill,
             scalar: None,
             value: None,
             ..
         } if fill.is_none() == (role == Role::Output) => {
-            Ok(Argument::Buffer { name, dtype, elements, role, fill })
+            Ok(Argument::Buffer { name, dtype, elements, role, constant, fill })
         }
         DescribedArgument {
             scalar: Some(dtype),
@@ -361,6 +371,7 @@ fn argument(described: DescribedArgument) -> Result<Argument, String> {
             dtype: None,
             elements: None,
             role: None,
+            constant: false,
             fill: None,
             ..
         } => Ok(Argument::Scalar { name, dtype, value }),

@@ -120,6 +120,7 @@ fn bytes_that_equal_their_poison_by_chance_count_as_written() {
         name: "out".to_owned(),
         dtype: Dtype::U8,
         content: BufferContent::Output { size_bytes: u64::from(n) },
+        constant: false,
     }];
     let execution = Execution {
         artifact: &artifact,

@@ -130,7 +130,12 @@ pub(crate) fn execute(
     launch: LaunchConfig,
     n: u32,
 ) -> ExecutionReport {
-    let buffer = |name: &str, content| Buffer { name: name.to_owned(), dtype: Dtype::U32, content };
+    let buffer = |name: &str, content| Buffer {
+        name: name.to_owned(),
+        dtype: Dtype::U32,
+        content,
+        constant: false,
+    };
     let buffers = [
         buffer("in", BufferContent::Input(words(1000, n).into())),
         buffer("out", BufferContent::Output { size_bytes: u64::from(n) * 4 }),

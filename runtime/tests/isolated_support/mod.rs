@@ -122,7 +122,8 @@ impl EmulatedStage<'_> {
                     true => BufferContent::InOut(bytes),
                     false => BufferContent::Input(bytes),
                 };
-                Buffer { name: tensor.name.clone(), dtype: tensor.dtype, content }
+                let name = tensor.name.clone();
+                Buffer { name, dtype: tensor.dtype, content, constant: false }
             })
             .collect();
         let report = self.device.emulator.execute(&Execution {

@@ -74,7 +74,7 @@ fn axis(kind: &AxisKind, description: Option<&String>) -> String {
 }
 
 fn tensor(declaration: &TensorDeclaration) -> String {
-    let TensorDeclaration { shape, dtype, default, description } = declaration;
+    let TensorDeclaration { shape, dtype, default, constant, description } = declaration;
     let shape = shape.as_ref().map(|axes| array(axes.iter().map(|axis| string(axis))));
     let dtype = match dtype {
         DtypeRef::Fixed(dtype) => dtype.name(),
@@ -85,6 +85,7 @@ fn tensor(declaration: &TensorDeclaration) -> String {
         ("shape", shape),
         ("dtype", Some(string(dtype))),
         ("default", default.map(number)),
+        ("constant", constant.map(|constant| constant.to_string())),
         ("description", description),
     ];
     inline(entries.into_iter().filter_map(|(key, value)| Some((key, value?))))

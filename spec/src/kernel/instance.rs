@@ -41,6 +41,8 @@ pub struct TensorSpec {
     pub shape: Vec<u64>,
     /// The names of its axes, in the same order.
     pub axes: Vec<String>,
+    /// Whether the kernel before never writes it: see [`KernelSpec::is_constant`].
+    pub constant: bool,
 }
 
 /// A scalar input with its value.
@@ -308,7 +310,8 @@ impl KernelSpec {
         let concrete = |declared: &IndexMap<String, TensorDeclaration>| {
             let tensors = declared.iter().filter_map(|(name, declaration)| {
                 let shape = declaration.shape.as_ref()?;
-                Some(tensor(name, shape, declaration.dtype.bound(&workload.types)?, axes))
+                let dtype = declaration.dtype.bound(&workload.types)?;
+                Some(tensor((name, self.is_constant(name)), shape, dtype, axes))
             });
             tensors.collect::<Result<Vec<_>, _>>()
         };
@@ -373,7 +376,7 @@ impl DtypeRef {
 }
 
 fn tensor(
-    name: &str,
+    (name, constant): (&str, bool),
     shape: &[String],
     dtype: Dtype,
     axes: &IndexMap<String, i64>,
@@ -391,6 +394,7 @@ fn tensor(
         dtype,
         shape: extents.into_iter().map(i64::unsigned_abs).collect(),
         axes: shape.to_vec(),
+        constant,
     })
 }
 

@@ -13,7 +13,7 @@
 //! | `[kernel]` | `name`, `language` (`cuda`, `cube`); `description`, `tags`; for `cuda` `source`, `entry` and `options` |
 //! | `[types]` | type variable = the dtypes it may be |
 //! | `[axes]` | axis = `"dynamic"`, `"specialized"`, `{ kind = … }` or `{ expression = … }`, the last two with an optional `description` |
-//! | `[inputs]`, `[outputs]` | tensor = `{ shape, dtype, default, description }`; no `shape`: a scalar input |
+//! | `[inputs]`, `[outputs]` | tensor = `{ shape, dtype, default, description }`; no `shape`: a scalar input; for an input tensor `constant` |
 //! | `[reference]` | one of `math`, `python` (`file.py::function`), `golden` |
 //! | `[tolerance]` | `absolute`, `relative`, `matched_ratio` (1.0) |
 //! | `[space]`, optional | `parameters`, `constraints`, `default` |
@@ -139,6 +139,9 @@ pub struct TensorDeclaration {
     pub dtype: DtypeRef,
     /// A scalar's value where the workload gives none.
     pub default: Option<f64>,
+    /// Of an input tensor, whether the kernel before this one in the stream never writes it, where
+    /// the author says; see [`KernelSpec::is_constant`].
+    pub constant: Option<bool>,
     /// What it is; may be empty.
     pub description: String,
 }
@@ -224,6 +227,15 @@ impl KernelSpec {
     /// The workload of that name.
     pub fn workload(&self, name: &str) -> Option<&Workload> {
         self.workloads.iter().find(|workload| workload.name == name)
+    }
+
+    /// Whether an input tensor may be read before the kernel before this one in the stream has
+    /// ended, by a kernel launched with programmatic dependent launch: a weight, a table. What the
+    /// author says with `constant` holds; otherwise it is one where no axis of it is dynamic.
+    pub fn is_constant(&self, input: &str) -> bool {
+        let Some(declaration) = self.inputs.get(input) else { return false };
+        let Some(shape) = &declaration.shape else { return true };
+        declaration.constant.unwrap_or_else(|| shape.iter().all(|axis| self.is_specialized(axis)))
     }
 
     /// Whether the compiler knows the extent of an axis: it is specialized, or derived from such

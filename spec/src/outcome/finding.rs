@@ -23,6 +23,9 @@ pub enum FindingKind {
     UnwrittenOutput,
     /// A write to a buffer that the spec declares an input.
     ModifiedInput,
+    /// A kernel launched with programmatic dependent launch reads what the kernel before it may still
+    /// be writing, or writes anything, before it has waited for that kernel.
+    EarlyAccess,
     /// The instruction budget ran out: the kernel loops, or waits for something that never comes.
     Timeout,
     /// The kernel stopped itself: `trap`, a failed `assert`.
@@ -42,9 +45,22 @@ impl FindingKind {
             Self::DivergentBarrier => "divergent_barrier",
             Self::UnwrittenOutput => "unwritten_output",
             Self::ModifiedInput => "modified_input",
+            Self::EarlyAccess => "early_access",
             Self::Timeout => "timeout",
             Self::Trap => "trap",
             Self::Unsupported => "unsupported",
+        }
+    }
+
+    /// What to try, where the kind of fault alone tells.
+    pub const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::EarlyAccess => Some(
+                "execute `griddepcontrol.wait` first (`wait_for_kernel_before` of \
+                 `<ridge/launch.cuh>`), or have a barrier order it behind a thread that has; an input \
+                 that no kernel writes may say `constant = true` in the spec",
+            ),
+            _ => None,
         }
     }
 }

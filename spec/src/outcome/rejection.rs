@@ -78,6 +78,8 @@ pub enum Rejection {
     UnwrittenOutput(#[serde(with = "nested_finding")] Box<Finding>),
     /// It writes to an input.
     ModifiedInput(#[serde(with = "nested_finding")] Box<Finding>),
+    /// It does not wait for the kernel before it in the stream.
+    EarlyAccess(#[serde(with = "nested_finding")] Box<Finding>),
     /// Two runs with the same inputs differ.
     Nondeterministic {
         /// The output that differs.
@@ -199,6 +201,7 @@ impl Rejection {
             FindingKind::DivergentBarrier => Self::DivergentBarrier(boxed),
             FindingKind::UnwrittenOutput => Self::UnwrittenOutput(boxed),
             FindingKind::ModifiedInput => Self::ModifiedInput(boxed),
+            FindingKind::EarlyAccess => Self::EarlyAccess(boxed),
             FindingKind::Timeout => {
                 Self::Timeout { phase: Phase::Verify, limit: None, finding: Some(boxed) }
             }
@@ -228,6 +231,7 @@ impl Rejection {
             Self::DivergentBarrier(_) => "divergent_barrier",
             Self::UnwrittenOutput(_) => "unwritten_output",
             Self::ModifiedInput(_) => "modified_input",
+            Self::EarlyAccess(_) => "early_access",
             Self::Nondeterministic { .. } => "nondeterministic",
             Self::ImpossibleTime { .. } => "impossible_time",
             Self::Unsupported(_) => "unsupported",
@@ -244,6 +248,7 @@ impl Rejection {
             | Self::DivergentBarrier(finding)
             | Self::UnwrittenOutput(finding)
             | Self::ModifiedInput(finding)
+            | Self::EarlyAccess(finding)
             | Self::Unsupported(finding) => Some(finding),
             Self::Timeout { finding, .. } | Self::Crash { finding, .. } => finding.as_deref(),
             Self::Constraint { .. }
@@ -300,6 +305,7 @@ impl Rejection {
             | Self::DivergentBarrier(finding)
             | Self::UnwrittenOutput(finding)
             | Self::ModifiedInput(finding)
+            | Self::EarlyAccess(finding)
             | Self::Unsupported(finding) => finding.to_string(),
             Self::Nondeterministic { output, n_different, n_elements, index, first, second } => {
                 format!(

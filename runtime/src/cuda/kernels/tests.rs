@@ -45,7 +45,7 @@ fn run(entry: &str, grid: [u32; 3], arguments: &[Argument], buffers: &[Buffer]) 
 }
 
 fn buffer(name: &str, content: BufferContent) -> Buffer {
-    Buffer { name: name.to_owned(), dtype: Dtype::U8, content }
+    Buffer { name: name.to_owned(), dtype: Dtype::U8, content, constant: false }
 }
 
 fn tensor(name: &str) -> Argument {

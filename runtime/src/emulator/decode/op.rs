@@ -410,6 +410,8 @@ pub(crate) enum Op {
     ActiveMask(Word),
     /// `membar`, `fence`.
     Fence,
+    /// `griddepcontrol.wait`.
+    GridWait,
     /// A cycle counter.
     Clock(ClockKind, DataRow),
 }

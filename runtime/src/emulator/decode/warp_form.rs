@@ -33,7 +33,12 @@ pub(crate) fn forms() -> Vec<Form> {
         barrier(Opcode::BarrierCluster, ".arrive[.{release|relaxed}][.aligned]", cluster_arrive),
         barrier(Opcode::BarrierCluster, ".wait[.acquire][.aligned]", cluster_wait),
         Form::new(Opcode::Nanosleep, ".u32", Class::Control, nothing),
-        Form::new(Opcode::Griddepcontrol, ".{launch_dependents|wait}", Class::Control, nothing),
+        Form::new(
+            Opcode::Griddepcontrol,
+            ".{launch_dependents|wait}",
+            Class::Control,
+            grid_control,
+        ),
         Form::new(Opcode::Pmevent, "", Class::Control, nothing),
     ]
 }
@@ -41,6 +46,11 @@ pub(crate) fn forms() -> Vec<Form> {
 fn warp(members: &Operand, b: &mut Builder<'_>, kind: WarpOpKind) -> Built {
     let members = b.source::<u32>(members)?;
     Ok(Op::Warp(Box::new(WarpOp { members, kind })))
+}
+
+/// `griddepcontrol`: the kernel after may start whenever it likes, so only a wait can be seen.
+fn grid_control(_: &mut Builder<'_>, i: &Instruction) -> Built {
+    Ok(if i.has(Modifier::Wait) { Op::GridWait } else { Op::Nothing })
 }
 
 fn wrong_operands() -> Refusal {

@@ -194,6 +194,7 @@ impl Warp {
             Op::StoreParameter(transfer) => frame.store_parameter(transfer, active),
             Op::ActiveMask(target) => target.store(registers, &[active; LANES], active),
             Op::Fence => context.memory.fence(site.warp),
+            Op::GridWait => context.memory.grid_wait(site.warp, active),
             Op::Clock(kind, target) => read_clock(registers, *kind, *target, clock, active),
             _ => {}
         }

@@ -10,6 +10,7 @@ use super::cell::Actor;
 use super::clocks::{Clocks, Known, bits, join};
 use super::cluster::ClusterMemory;
 use super::copies::Copies;
+use super::early::Waits;
 use super::fault::FaultLog;
 use super::global::GlobalMemory;
 use super::local::Local;
@@ -61,6 +62,8 @@ pub struct BlockMemory<'g> {
     pub(super) cluster: Option<Box<ClusterMemory>>,
     /// The rank that an access to another block's memory aims at.
     pub(super) target: usize,
+    /// Who has waited for the kernel before, where the launch may begin before that has ended.
+    pub(super) waits: Option<Box<Waits>>,
 }
 
 impl<'g> BlockMemory<'g> {
@@ -85,6 +88,7 @@ impl<'g> BlockMemory<'g> {
             locations: BTreeMap::new(),
             cluster: None,
             target: 0,
+            waits: None,
             shape,
         }
     }
@@ -107,6 +111,9 @@ impl<'g> BlockMemory<'g> {
         self.seen.iter_mut().for_each(BTreeMap::clear);
         self.arrived.clear();
         self.locations.clear();
+        if let Some(waits) = &mut self.waits {
+            waits.begin();
+        }
     }
 
     /// Ends a block: adds what it counted. Fields that are not the memory's stay as they are:

@@ -170,6 +170,16 @@ impl Fault {
                 format!("{what} {place} reads memory that nothing wrote")
             }
             FindingKind::ModifiedInput => format!("{what} {place} writes to an input"),
+            FindingKind::EarlyAccess => {
+                let doing = if self.action == Action::Load || self.action == Action::CopySource {
+                    "writing"
+                } else {
+                    "reading"
+                };
+                format!(
+                    "{what} {place} comes before `griddepcontrol.wait`: the kernel before may still be {doing} it"
+                )
+            }
             FindingKind::Race => self.race_message(what),
             _ => format!("{what} {place}"),
         }

@@ -47,7 +47,9 @@ pub(super) struct Region {
     name: String,
     base: u64,
     size: u64,
-    is_output: bool,
+    pub(super) is_output: bool,
+    /// Whether it is an input that no kernel before this one writes.
+    pub(super) is_constant: bool,
     pub(super) content: Content,
 }
 
@@ -79,6 +81,9 @@ impl GlobalMemory {
             };
             let size = buffer.content.size_bytes();
             memory.add(buffer.name.clone(), size, is_output, content);
+            if let Some(region) = memory.regions.last_mut() {
+                region.is_constant = buffer.constant && !is_output;
+            }
         }
         memory
     }
@@ -148,7 +153,7 @@ impl GlobalMemory {
         let end = self.regions.last().map_or(HEAP, |r| r.base + r.size + r.red_zone());
         let gap = RED_ZONE.max(size);
         let base = (end + gap).next_multiple_of(4096) + 256;
-        self.regions.push(Region { name, base, size, is_output, content });
+        self.regions.push(Region { name, base, size, is_output, is_constant: false, content });
         base
     }
 

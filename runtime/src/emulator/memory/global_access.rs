@@ -63,13 +63,21 @@ impl<'g> BlockMemory<'g> {
         Some((self.region, offset))
     }
 
+    /// The region that holds an address.
+    pub(super) fn region_at(&mut self, address: u64) -> Option<&'g Region> {
+        let (region, _) = self.offset(address, 1)?;
+        self.global.region(region)
+    }
+
     /// The lanes that may be written; notes the others.
     pub(super) fn writable(&mut self, mask: u32, pattern: Pattern, addresses: &Addresses) -> u32 {
         let one_region = pattern != Pattern::Scattered;
         let mut writable = 0;
         for lane in bits(mask) {
-            let region = self.offset(addresses[lane], 1).and_then(|(r, _)| self.global.region(r));
-            if matches!(region, Some(Region { content: Content::Writable(_), .. })) {
+            if matches!(
+                self.region_at(addresses[lane]),
+                Some(Region { content: Content::Writable(_), .. })
+            ) {
                 writable |= 1 << lane;
             } else {
                 self.problems.note(FindingKind::ModifiedInput, 1 << lane, addresses[lane]);
@@ -147,8 +155,7 @@ impl<'g> BlockMemory<'g> {
 
     /// The read-only region that holds an address: where it starts, and its bytes.
     pub(super) fn input_around(&mut self, address: u64) -> Option<(u64, &'g [u8])> {
-        let (region, _) = self.offset(address, 1)?;
-        let region = self.global.region(region)?;
+        let region = self.region_at(address)?;
         match &region.content {
             Content::Input(bytes) => Some((region.base(), bytes)),
             Content::Constant(bytes) => Some((region.base(), bytes)),

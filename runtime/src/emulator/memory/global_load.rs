@@ -15,6 +15,7 @@ impl BlockMemory<'_> {
         if mask == 0 {
             return;
         }
+        self.note_early(access, addresses, (mask, pattern), false);
         if access.space != Space::Const {
             let counts = &mut self.counters.global_load;
             count_global(counts, pattern, addresses, mask, access.width);

@@ -17,6 +17,7 @@ impl BlockMemory<'_> {
         if mask == 0 {
             return;
         }
+        self.note_early(access, addresses, (mask, pattern), true);
         let counts = &mut self.counters.global_store;
         let elements = count_global(counts, pattern, addresses, mask, access.width);
         if access.order.is_strong() {
@@ -94,6 +95,7 @@ impl BlockMemory<'_> {
         if mask == 0 {
             return;
         }
+        self.note_early(access, addresses, (mask, pattern), true);
         count_global(&mut self.counters.global_atomic, pattern, addresses, mask, access.width);
         let warp = access.site.warp as usize;
         self.each_address(addresses, mask, |memory, address| memory.release_global(address, warp));

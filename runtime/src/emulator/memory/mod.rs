@@ -60,13 +60,18 @@
 //! higher of two writing blocks, whichever came first; and an uninitialised read of a byte that
 //! another block wrote in the end is left to the race.
 //!
+//! **Too early**, where the launch is a programmatic one, is an access of a thread that is not yet
+//! ordered behind a `griddepcontrol.wait` of its block: a write of global memory, and a read of a
+//! buffer that is not constant. Prefetches do not count; an asynchronous copy counts at its issue.
+//!
 //! # What is not seen
 //!
 //! Of several strong writes, or plain writes of one value, that nothing orders, only the latest is
 //! remembered. In global memory so are only the four latest readers of a byte in other blocks. Of
 //! several warps that read the same four bytes of shared memory, the lanes are not remembered. An
 //! access that leaves one shared variable for another is within bounds. Lanes of one warp that
-//! arrive apart at the cluster's barrier count as one arrival, the latest.
+//! arrive apart at the cluster's barrier count as one arrival, the latest. A read of a module
+//! variable is never too early.
 
 mod access;
 mod bitmap;
@@ -77,6 +82,7 @@ mod cluster;
 mod copies;
 mod count;
 mod dispatch;
+mod early;
 mod fault;
 mod global;
 mod global_access;

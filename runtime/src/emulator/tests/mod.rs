@@ -31,7 +31,12 @@ pub(super) fn run(ptx: &str, threads: u32, input: &[u64], n_out: usize) -> Execu
     let artifact = Artifact::new(manifest, ptx.to_owned(), Vec::new());
     let bytes: Arc<[u8]> = input.iter().flat_map(|word| word.to_le_bytes()).collect();
     let zeros: Arc<[u8]> = vec![0; n_out * 8].into();
-    let buffer = |name: &str, content| Buffer { name: name.to_owned(), dtype: Dtype::I64, content };
+    let buffer = |name: &str, content| Buffer {
+        name: name.to_owned(),
+        dtype: Dtype::I64,
+        content,
+        constant: false,
+    };
     let named = |name: &str| Argument::Tensor { name: name.to_owned() };
     let execution = Execution {
         artifact: &artifact,

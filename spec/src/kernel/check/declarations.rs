@@ -66,6 +66,10 @@ pub(super) fn check(context: &Context, wire: &v1::Spec) -> Declared {
                 let message = format!("the output `{}` cannot have a default", key.name);
                 context.report("spec.output", &key.span, message);
             }
+            if tensor.constant.is_some() {
+                let message = format!("the output `{}` cannot be `constant`", key.name);
+                context.report("spec.output", &key.span, message);
+            }
             declared.outputs.insert(key.name.clone(), tensor);
         }
     }
@@ -261,6 +265,11 @@ impl Declared {
             let message = format!("`{}` is a tensor, and only a scalar has a default", key.name);
             context.push(context.at("spec.default", span, message).hint("a scalar has no `shape`"));
         }
+        if let (Some((_, span)), true) = (&tensor.constant, tensor.shape.is_none()) {
+            let message = format!("`{}` is a scalar, and only a tensor is `constant`", key.name);
+            let hint = "a scalar is passed by value; a tensor has a `shape`";
+            context.push(context.at("spec.constant", span, message).hint(hint));
+        }
         let dtype = dtype.unwrap_or_else(|| {
             self.incomplete = true;
             DtypeRef::Fixed(Dtype::F32)
@@ -269,6 +278,7 @@ impl Declared {
             shape: tensor.shape.as_ref().map(|_| axes),
             dtype,
             default: tensor.default.as_ref().map(|(value, _)| *value),
+            constant: tensor.constant.as_ref().map(|(constant, _)| *constant),
             description: super::text_of(tensor.description.as_ref()),
         }
     }

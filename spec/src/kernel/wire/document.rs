@@ -247,6 +247,13 @@ impl<'a> Field<'a> {
         value
     }
 
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.wrong_type("`true` or `false`"),
+        }
+    }
+
     /// A parameter's value: an integer, a string, or a boolean as 0 or 1.
     pub(crate) fn value(&self) -> Option<Value> {
         match self.value.get_ref() {

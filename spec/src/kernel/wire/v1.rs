@@ -47,6 +47,7 @@ pub(crate) struct Tensor {
     pub(crate) shape: Option<Vec<Text>>,
     pub(crate) dtype: Option<Text>,
     pub(crate) default: Option<Located<f64>>,
+    pub(crate) constant: Option<Located<bool>>,
     pub(crate) description: Option<Text>,
 }
 
@@ -207,6 +208,9 @@ fn tensor(field: &Field<'_>) -> Option<Tensor> {
         shape: table.get("shape").map(|field| field.strings().unwrap_or_default()),
         dtype: required_string(&table, "dtype"),
         default: number(&table, "default"),
+        constant: table
+            .get("constant")
+            .map(|field| (field.boolean().unwrap_or_default(), field.span())),
         description: string(&table, "description"),
     };
     table.finish();

@@ -27,11 +27,13 @@ pub(super) fn buffers() -> Vec<Buffer> {
             name: "x".to_owned(),
             dtype: Dtype::U8,
             content: BufferContent::Input(input.into()),
+            constant: false,
         },
         Buffer {
             name: "y".to_owned(),
             dtype: Dtype::U8,
             content: BufferContent::Output { size_bytes: 65536 + 100 },
+            constant: false,
         },
     ]
 }

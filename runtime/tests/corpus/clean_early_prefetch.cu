@@ -1,0 +1,31 @@
+// ---
+// about = "The input is prefetched before the wait, which reads nothing."
+// entry = "kernel"
+// grid = [4]
+// block = [64]
+// programmatic = true
+// expect = "clean"
+// [[arguments]]
+// name = "x"
+// dtype = "f32"
+// elements = 256
+// role = "input"
+// fill = { step = 1.0 }
+// [[arguments]]
+// name = "y"
+// dtype = "f32"
+// elements = 256
+// role = "output"
+// [expected]
+// buffer = "y"
+// sum = 65280.0
+// relative = 1e-06
+// ---
+#define WAIT() asm volatile("griddepcontrol.wait;" ::: "memory")
+
+extern "C" __global__ void kernel(const float* x, float* y) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  asm volatile("prefetch.global.L2 [%0];" :: "l"(x + i));
+  WAIT();
+  y[i] = 2.0f * x[i];
+}

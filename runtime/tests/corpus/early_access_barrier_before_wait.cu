@@ -1,0 +1,30 @@
+// ---
+// about = "The barrier comes before the wait of the one thread that waits."
+// entry = "kernel"
+// grid = [4]
+// block = [64]
+// programmatic = true
+// expect = "early_access"
+// buffer = "x"
+// [[arguments]]
+// name = "x"
+// dtype = "f32"
+// elements = 256
+// role = "input"
+// fill = { step = 1.0 }
+// [[arguments]]
+// name = "y"
+// dtype = "f32"
+// elements = 256
+// role = "output"
+// ---
+#define WAIT() asm volatile("griddepcontrol.wait;" ::: "memory")
+
+extern "C" __global__ void kernel(const float* x, float* y) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  __syncthreads();
+  if (threadIdx.x == 0) WAIT();
+  float value = *(const volatile float*)(x + i);  // BUG
+  __syncthreads();
+  y[i] = 2.0f * value;
+}

@@ -1,0 +1,29 @@
+// ---
+// about = "The first warp waits, and no barrier tells the others."
+// entry = "kernel"
+// grid = [4]
+// block = [64]
+// programmatic = true
+// expect = "early_access"
+// buffer = "x"
+// [[arguments]]
+// name = "x"
+// dtype = "f32"
+// elements = 256
+// role = "input"
+// fill = { step = 1.0 }
+// [[arguments]]
+// name = "y"
+// dtype = "f32"
+// elements = 256
+// role = "output"
+// ---
+#define WAIT() asm volatile("griddepcontrol.wait;" ::: "memory")
+
+extern "C" __global__ void kernel(const float* x, float* y) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (threadIdx.x < 32) WAIT();
+  float value = x[i];  // BUG
+  WAIT();
+  y[i] = 2.0f * value;
+}

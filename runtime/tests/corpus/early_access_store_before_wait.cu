@@ -1,0 +1,28 @@
+// ---
+// about = "An output is cleared before the wait: the kernel before may still read it."
+// entry = "kernel"
+// grid = [4]
+// block = [64]
+// programmatic = true
+// expect = "early_access"
+// buffer = "y"
+// [[arguments]]
+// name = "x"
+// dtype = "f32"
+// elements = 256
+// role = "input"
+// fill = { step = 1.0 }
+// [[arguments]]
+// name = "y"
+// dtype = "f32"
+// elements = 256
+// role = "output"
+// ---
+#define WAIT() asm volatile("griddepcontrol.wait;" ::: "memory")
+
+extern "C" __global__ void kernel(const float* x, float* y) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  *(volatile float*)(y + i) = 0.0f;  // BUG
+  WAIT();
+  y[i] = 2.0f * x[i];
+}
