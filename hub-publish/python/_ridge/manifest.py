@@ -35,6 +35,8 @@ class Value:
     default: object = None
     # The axis that its elements index, where they are indices.
     index_of: str | None = None
+    # Whether no kernel before writes it, where the spec says.
+    constant: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Manifest:
 
     @property
     def early_inputs(self):
-        """Tensors without a dynamic axis, as a model's weights are.
+        """Constant tensors, as a model's weights are: without a dynamic axis, or said to be.
 
         A kernel that may start before the one before it has ended waits for that one before it
         reads its other inputs, not before it reads these.
@@ -129,7 +131,13 @@ class Manifest:
             before = set(dynamic)
             dynamic |= {name for name, rule in self.derived.items() if rule.names & dynamic}
         tensors = [value for value in self.inputs if value.shape is not None]
-        return [value.name for value in tensors if not dynamic.intersection(value.shape)]
+
+        def constant(value):
+            if value.constant is not None:
+                return value.constant
+            return not dynamic.intersection(value.shape)
+
+        return [value.name for value in tensors if constant(value)]
 
     @property
     def axes_dynamic(self):
@@ -171,7 +179,8 @@ def read(folder):
 
 def _value(data):
     shape = None if data["shape"] is None else tuple(data["shape"])
-    return Value(data["name"], data["dtype"], shape, data.get("default"), data.get("index_of"))
+    default, index_of, constant = data.get("default"), data.get("index_of"), data.get("constant")
+    return Value(data["name"], data["dtype"], shape, default, index_of, constant)
 
 
 def _artifact(digest, data):

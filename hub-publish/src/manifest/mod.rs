@@ -150,6 +150,9 @@ fn input(spec: &KernelSpec, name: &str, declaration: &TensorDeclaration) -> Valu
     {
         value["index_of"] = json!(bound.axis);
     }
+    if let Some(constant) = declaration.constant {
+        value["constant"] = json!(constant);
+    }
     if declaration.shape.is_none() {
         value["default"] = json!(declaration.default);
     }
