@@ -56,6 +56,8 @@ pub struct ClusterMemory {
     exits: Vec<ClusterKnown>,
     /// By rank: the stamp below which all warps of the cluster know all.
     caps: Vec<u32>,
+    /// Who has waited for the kernel before: rank, warp and stamp.
+    pub(super) waits: Vec<(usize, usize, u32)>,
 }
 
 /// Which warp of which rank used another block's memory, and with which instruction.
@@ -117,6 +119,7 @@ impl ClusterMemory {
             uses: vec![BTreeMap::new(); starts.len()],
             exits: vec![Arc::clone(&starts); starts.len()],
             caps: starts.iter().map(|start| start[0]).collect(),
+            waits: Vec::new(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Programmatic dependent launch: what a kernel touches before the kernel before it has ended.
 //!
 //! Such a kernel may start while the one before it in the stream still runs. Until a thread has
-//! executed `griddepcontrol.wait`, or something orders it behind a thread of its block that has, an
-//! input may still be being written, unless it is constant, and an output may still be being read.
+//! executed `griddepcontrol.wait`, or something orders it behind a thread of its block or cluster that
+//! has, an input may still be being written, unless it is constant, and an output may still be being
+//! read.
 //! (PTX ISA, "griddepcontrol": the wait is until all prerequisite grids have completed and their
 //! memory operations are visible to the grid.)
 //!
@@ -46,12 +47,10 @@ impl Waits {
         self.ordered.fill(0);
     }
 
-    fn add(&mut self, clocks: &Clocks, warp: usize, lanes: u32) {
-        let new = self.unordered(clocks, warp, lanes);
-        if new != 0 {
-            self.list.push(Wait { warp, lanes: new, stamp: clocks.stamp(warp) });
-            self.ordered[warp] |= new;
-        }
+    /// A wait of lanes of which these are ordered behind no other.
+    fn add(&mut self, wait: Wait) {
+        self.ordered[wait.warp] |= wait.lanes;
+        self.list.push(wait);
     }
 
     /// The lanes of a warp that are ordered behind no wait.
@@ -85,9 +84,33 @@ impl BlockMemory<'_> {
 
     /// `griddepcontrol.wait` by these lanes.
     pub fn grid_wait(&mut self, warp: u32, lanes: u32) {
-        if let Some(waits) = &mut self.waits {
-            waits.add(&self.clocks, warp as usize & (LANES - 1), lanes);
+        let warp = warp as usize & (LANES - 1);
+        let lanes = self.early_lanes(warp, lanes);
+        let Some(waits) = self.waits.as_mut().filter(|_| lanes != 0) else { return };
+        let stamp = self.clocks.stamp(warp);
+        waits.add(Wait { warp, lanes, stamp });
+        if let Some(cluster) = &mut self.cluster {
+            cluster.waits.push((self.clocks.rank(), warp, stamp));
         }
+    }
+
+    /// The lanes of a warp that are ordered behind no wait, where that matters.
+    fn early_lanes(&mut self, warp: usize, lanes: u32) -> u32 {
+        let Some(waits) = &mut self.waits else { return 0 };
+        let early = waits.unordered(&self.clocks, warp, lanes);
+        let (Some(cluster), Some(mates), true) = (&self.cluster, self.clocks.mates(), early != 0)
+        else {
+            return early;
+        };
+        let rank = self.clocks.rank();
+        let behind = |&(other, waiter, stamp): &(usize, usize, u32)| {
+            other != rank && mates.knows(warp, other, waiter, stamp)
+        };
+        if cluster.waits.iter().any(behind) {
+            waits.ordered[warp] |= early;
+            return 0;
+        }
+        early
     }
 
     /// Notes the lanes of an access within global memory that come before the wait.
@@ -98,8 +121,7 @@ impl BlockMemory<'_> {
         (mask, pattern): (u32, Pattern),
         is_write: bool,
     ) {
-        let Some(waits) = &mut self.waits else { return };
-        let early = waits.unordered(&self.clocks, access.site.warp as usize & (LANES - 1), mask);
+        let early = self.early_lanes(access.site.warp as usize & (LANES - 1), mask);
         let Some(first) = bits(early).next() else { return };
         if pattern != Pattern::Scattered {
             // All within one region.
