@@ -1,10 +1,12 @@
 // Residual addition, root-mean-square normalisation of the sum, and quantisation to fp8 (e4m3) with one
 // scale a row: one pass over device memory. The sum, in the inputs' type, is an output too.
 //
-// A group of kThreadsPerRow threads owns a row; kRowsPerBlock groups share a block. The scale needs the
-// largest |sum weight| of the row, which is found with the sum of squares, in one reduction.
+// A group of kThreadsPerRow threads owns a row, and kRowsPerBlock groups share a block; or a cluster of
+// kBlocksPerRow blocks has equal parts of a row. The scale needs the largest |sum weight| of the row, which is
+// found with the sum of squares, in one reduction.
 #include <ridge/access.cuh>
 #include <ridge/async.cuh>
+#include <ridge/cluster.cuh>
 #include <ridge/launch.cuh>
 #include <ridge/number.cuh>
 #include <ridge/reduce.cuh>
@@ -12,7 +14,7 @@
 using namespace ridge;
 
 // Where the sum waits for its scale: the threads' registers, shared memory, or device memory, from where it
-// is read again.
+// is read again. What registers cannot hold is read again, too.
 enum class Hold { registers, shared, reread };
 // Where the weights are: read from device memory when they are needed, or fetched before the kernel before is
 // done, into registers or, by asynchronous copies that the assembler cannot sink, into shared memory.
@@ -48,35 +50,46 @@ template <typename L, Weights kWeights> struct Factors {
     }
 };
 
+// Whether a block's threads have the registers for their share of a row of that length, twice while it is added
+// to, beside 34 others: of the 65536 of a multiprocessor, and no more than 32.
+__host__ __device__ constexpr bool registers_hold(int row_bytes, int threads_per_row, int rows_per_block) {
+    const int words = (row_bytes + threads_per_row * 4 - 1) / (threads_per_row * 4);
+    return words <= 32 && threads_per_row * rows_per_block * (34 + 2 * words) <= 65536;
+}
+
 // At least kResidentWarps warps of a multiprocessor's registers; 0 leaves the number to the compiler.
-template <typename T, int kCols, int kThreadsPerRow, int kRowsPerBlock, int kVectorBytes, Hold kHold,
-          Weights kWeights, Store kStore, Pdl kPdl, int kResidentWarps>
+template <typename T, int kCols, int kBlocksPerRow, int kThreadsPerRow, int kRowsPerBlock, int kVectorBytes,
+          Hold kWanted, Weights kWeights, Store kStore, Pdl kPdl, int kResidentWarps>
 __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, blocks_of(kResidentWarps, kThreadsPerRow* kRowsPerBlock))
     add_rmsnorm_fp8(const T* x, const T* residual, const T* __restrict__ weight, T* __restrict__ sum,
                     __nv_fp8_e4m3* __restrict__ y, float* __restrict__ scale, int rows, float eps) {
-    using L = RowLayout<T, kCols, kThreadsPerRow, kVectorBytes>;
+    using L = RowLayout<T, kCols / kBlocksPerRow, kThreadsPerRow, kVectorBytes>;
     using V = typename L::V;
     using W = typename L::W;
+    static_assert(kBlocksPerRow == 1 || (kRowsPerBlock == 1 && kCols % kBlocksPerRow == 0), "parts are equal");
     using Quantised = Vector<__nv_fp8_e4m3, L::kElements>;
     constexpr int kValues = L::kValues > Quantised::kValues ? L::kValues : Quantised::kValues;
-    constexpr bool kInRegisters = kHold == Hold::registers;
+    constexpr bool kInRegisters =
+        kWanted == Hold::registers && registers_hold(L::kRowVectors * L::kWidth, kThreadsPerRow, kRowsPerBlock);
+    constexpr Hold kHold = kWanted == Hold::registers && !kInRegisters ? Hold::reread : kWanted;
     // What is not held in registers is taken in turns of a few vectors, for short code.
     constexpr int kUnroll = !kInRegisters && L::kVectors > 4 ? 4 : L::kVectors;
 
     extern __shared__ __align__(16) unsigned char dynamic_shared[];
-    __shared__ float partials[n_partials(kThreadsPerRow * kRowsPerBlock, 2)];
-
-    const int row = blockIdx.x * kRowsPerBlock + threadIdx.y;
+    const int rank = Cluster<kBlocksPerRow>::rank();
+    const int row = blockIdx.x / kBlocksPerRow * kRowsPerBlock + threadIdx.y;
     const bool row_exists = kRowsPerBlock == 1 || row < rows;
-    const size_t row_start = size_t(row) * L::kRowVectors;
+    // Of the block's part of it.
+    const size_t row_start = (size_t(row) * kBlocksPerRow + rank) * L::kRowVectors;
     const W* source = reinterpret_cast<const W*>(x) + row_start;
     const W* addend = reinterpret_cast<const W*>(residual) + row_start;
     W* total = reinterpret_cast<W*>(sum) + row_start;
     W* row_shared = reinterpret_cast<W*>(dynamic_shared) + threadIdx.y * L::kRowVectors;
     W* weights_shared = row_shared + (kHold == Hold::shared ? kRowsPerBlock * L::kRowVectors : 0);
 
+    Cluster<kBlocksPerRow>::announce();
     if constexpr (kPdl == Pdl::early) allow_next_kernel();
-    Factors<L, kWeights> weights = {reinterpret_cast<const W*>(weight), weights_shared, {}};
+    Factors<L, kWeights> weights = {reinterpret_cast<const W*>(weight) + rank * L::kRowVectors, weights_shared, {}};
     weights.fetch();
     if constexpr (kPdl != Pdl::off) wait_for_kernel_before();
 
@@ -118,7 +131,16 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, blocks_of(kResi
         }
     }
     float all = squares[0] + squares[1], most = fmaxf(largest[0], largest[1]);
-    over_row<Sum, Max, kThreadsPerRow>(all, most, partials);
+    if constexpr (kBlocksPerRow == 1) {
+        __shared__ float partials[n_partials(kThreadsPerRow * kRowsPerBlock, 2)];
+        over_row<Sum, Max, kThreadsPerRow>(all, most, partials);
+    } else {
+        __shared__ Pair<Sum, Max> partials[kBlocksPerRow * (kThreadsPerRow / 32)];
+        Cluster<kBlocksPerRow>::wait_for_all_to_start();
+        const auto found = over_cluster<kBlocksPerRow, kThreadsPerRow>(Pair<Sum, Max>{all, most}, partials);
+        all = found.first;
+        most = found.second;
+    }
     const float factor = rsqrtf(all * (1.0f / kCols) + eps);
     // What is no number stays so: a sum beyond the type's range leaves a row without a scale.
     const float found = most * factor;
@@ -126,7 +148,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, blocks_of(kResi
     const float quantum = factor * (kLargest / maximum);
 
     if constexpr (kPdl == Pdl::late) allow_next_kernel();
-    if (row_exists && threadIdx.x == 0) scale[row] = maximum * (1.0f / kLargest);
+    if (row_exists && rank == 0 && threadIdx.x == 0) scale[row] = maximum * (1.0f / kLargest);
 
     auto* target = reinterpret_cast<typename Quantised::W*>(y) + row_start;
 #pragma unroll kUnroll

@@ -1,20 +1,22 @@
 // Cross-entropy of logits with integer targets and its gradient, forward and backward in one launch:
-// loss = log(sum(exp(x))) - x[target], dlogits = scale (softmax(x) - onehot(target)), a row a block.
+// loss = log(sum(exp(x))) - x[target], dlogits = scale (softmax(x) - onehot(target)), a row for a cluster of
+// kBlocksPerRow blocks, which have equal parts of it.
 //
-// The row is read once from device memory. Its first sweep finds the maximum and the sum of
+// The row is read once from device memory. The first sweep of a part finds the maximum and the sum of
 // exponentials; what the second needs waits in the threads' registers (kRegisterTurns accesses of each
 // thread), in shared memory (kSharedTurns), and for the rest in the L2 cache, from where it is read
 // again, the last first. The logits are not `__restrict__`: under programmatic launch the kernel
 // before may still be writing them.
 #include <ridge/access.cuh>
 #include <ridge/async.cuh>
+#include <ridge/cluster.cuh>
 #include <ridge/launch.cuh>
 #include <ridge/softmax.cuh>
 
 using namespace ridge;
 
-// A row of logits and where each thread's accesses of it wait between the sweeps.
-template <typename L, int kThreads, int kRegisterTurns, int kSharedTurns, int kChunk> struct Row {
+// A block's part of a row of logits and where each thread's accesses of it wait between the sweeps.
+template <typename L, int kThreads, int kRegisterTurns, int kSharedTurns, int kChunk> struct Logits {
     using V = typename L::V;
     using W = typename L::W;
     static constexpr int kGroups = (kSharedTurns + kChunk - 1) / kChunk;
@@ -110,53 +112,58 @@ template <typename L, int kThreads, int kRegisterTurns, int kSharedTurns, int kC
 };
 
 // At least kResidentWarps warps of a multiprocessor's registers; 0 leaves the number to the compiler.
-template <typename T, int kCols, int kThreads, int kRegisterTurns, int kSharedTurns, int kChunk, Pdl kPdl,
-          int kResidentWarps>
+template <typename T, int kCols, int kBlocksPerRow, int kThreads, int kRegisterTurns, int kSharedTurns, int kChunk,
+          Pdl kPdl, int kResidentWarps>
 __global__ void __launch_bounds__(kThreads, blocks_of(kResidentWarps, kThreads))
     cross_entropy_backward(const T* x, const long long* target, float* __restrict__ loss, T* __restrict__ dlogits,
                            float scale, long long ignore_index) {
-    using L = RowLayout<T, kCols, kThreads, 16>;
+    using L = RowLayout<T, kCols / kBlocksPerRow, kThreads, 16>;
     using V = typename L::V;
     using W = typename L::W;
+    static_assert(kCols % kBlocksPerRow == 0, "parts are equal");
 
     extern __shared__ __align__(16) unsigned char dynamic_shared[];
-    __shared__ SoftmaxPart partials[kThreads / 32];
+    __shared__ SoftmaxPart partials[kBlocksPerRow * (kThreads / 32)];
 
+    Cluster<kBlocksPerRow>::announce();
     if constexpr (kPdl == Pdl::early) allow_next_kernel();
     if constexpr (kPdl != Pdl::off) wait_for_kernel_before();
 
-    const size_t first = size_t(blockIdx.x) * L::kRowVectors;
-    Row<L, kThreads, kRegisterTurns, kSharedTurns, kChunk> row;
-    row.source = reinterpret_cast<const W*>(x) + first;
-    row.shared = reinterpret_cast<W*>(dynamic_shared);
+    const size_t row = blockIdx.x / kBlocksPerRow, first = size_t(blockIdx.x) * L::kRowVectors;
+    const int rank = Cluster<kBlocksPerRow>::rank();
+    const bool answers = rank == 0 && threadIdx.x == 0;
+    Logits<L, kThreads, kRegisterTurns, kSharedTurns, kChunk> logits;
+    logits.source = reinterpret_cast<const W*>(x) + first;
+    logits.shared = reinterpret_cast<W*>(dynamic_shared);
     W* sink = reinterpret_cast<W*>(dlogits) + first;
 
-    const long long column = target[blockIdx.x];
+    const long long column = target[row];
     if (column == ignore_index) {
         const float zeros[V::kValues] = {};
         for (int at = threadIdx.x; at < L::kRowVectors; at += kThreads) V::pack(zeros).store(sink + at);
-        if (threadIdx.x == 0) loss[blockIdx.x] = 0.0f;
+        if (answers) loss[row] = 0.0f;
+        Cluster<kBlocksPerRow>::wait_for_all_to_start();
         return;
     }
-    row.start();
+    logits.start();
     // Fetched now, needed at the end. A target that is no column makes the loss no number.
     float target_logit = __int_as_float(0x7fffffff);
-    if (threadIdx.x == 0 && 0 <= column && column < kCols) {
-        target_logit = load_element(x + size_t(blockIdx.x) * kCols + column);
-    }
+    if (answers && 0 <= column && column < kCols) target_logit = load_element(x + row * kCols + column);
 
-    const SoftmaxPart part = over_block<kThreads>(row.sweep(), partials);
+    const SoftmaxPart own = logits.sweep();
+    Cluster<kBlocksPerRow>::wait_for_all_to_start();
+    const SoftmaxPart part = over_cluster<kBlocksPerRow, kThreads>(own, partials);
     if constexpr (kPdl == Pdl::late) allow_next_kernel();
-    if (threadIdx.x == 0) loss[blockIdx.x] = part.maximum - target_logit + logarithm(part.sum);
+    if (answers) loss[row] = part.maximum - target_logit + logarithm(part.sum);
 
     const float subtracted = subtrahend(part.maximum);
     const float factor = scale * reciprocal(part.sum);
-    row.sweep_again([&](const V& vector, int at) {
+    logits.sweep_again([&](const V& vector, int at) {
         float values[V::kValues];
         vector.unpack(values);
 #pragma unroll
         for (int i = 0; i < V::kElements; ++i) values[i] = exponential(values[i], subtracted) * factor;
-        if (at == column / V::kElements) {
+        if (rank * L::kRowVectors + at == column / V::kElements) {
 #pragma unroll
             for (int i = 0; i < V::kElements; ++i) values[i] -= i == column % V::kElements ? scale : 0.0f;
         }

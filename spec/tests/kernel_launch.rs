@@ -90,7 +90,8 @@ fn a_candidate_becomes_a_launch() {
     assert_eq!(plan.config.grid, [5, 1, 1]);
     assert_eq!(plan.config.block, [64, 8, 1]);
     assert_eq!(plan.config.shared_memory_bytes, 8 * 4096 * 4 + 128);
-    assert_eq!(plan.config.cluster, Some([1, 1, 1]));
+    // Clusters of one block are none.
+    assert_eq!(plan.config.cluster, None);
     assert!(plan.config.programmatic);
     let tensor = |name: &str| Argument::Tensor { name: name.to_owned() };
     let integer = |name: &str, value| Argument::Integer { name: name.to_owned(), value };
@@ -120,6 +121,14 @@ fn check_refused(old: &str, new: &str, expected: &str) {
         other => panic!("{other:?}"),
     };
     assert_eq!(found, expected);
+}
+
+#[test]
+fn clusters_of_several_blocks_are_part_of_the_launch() {
+    let spec = read(&kernel_fixture::EXAMPLE.replace("cluster = [\"1\"]", "cluster = [\"4\"]"));
+    let candidate = candidate("threads_per_row=64,rows_per_block=8,hold=shared,registers=32");
+    let plan = spec.launch(&bind(&spec, "qwen3-prefill"), &candidate).unwrap();
+    assert_eq!(plan.config.cluster, Some([4, 1, 1]));
 }
 
 #[test]

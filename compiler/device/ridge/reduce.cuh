@@ -96,6 +96,19 @@ __device__ __forceinline__ void over_row(float (&values)[kValues], float* partia
     }
 }
 
+// Two values that are reduced together, each by its own operation.
+template <typename First, typename Second> struct Pair {
+    float first, second;
+};
+template <int kLanes, typename First, typename Second>
+__device__ __forceinline__ Pair<First, Second> over_lanes(Pair<First, Second> pair) {
+    return {over_lanes<First, kLanes>(pair.first), over_lanes<Second, kLanes>(pair.second)};
+}
+template <typename First, typename Second>
+__device__ __forceinline__ Pair<First, Second> merged(Pair<First, Second> a, Pair<First, Second> b) {
+    return {First::of(a.first, b.first), Second::of(a.second, b.second)};
+}
+
 // Reduces two values at once, each by its own operation; `partials` as above, for two values.
 template <typename First, typename Second, int kThreads>
 __device__ __forceinline__ void over_row(float& first, float& second, float* partials) {

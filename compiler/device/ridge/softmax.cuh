@@ -24,16 +24,9 @@ template <int kLanes> __device__ __forceinline__ SoftmaxPart over_lanes(SoftmaxP
     return part;
 }
 
-// Over a block of kThreads threads along x; every thread gets it. `partials` has a slot for each warp.
-template <int kThreads> __device__ __forceinline__ SoftmaxPart over_block(SoftmaxPart part, SoftmaxPart* partials) {
-    constexpr int kWarps = kThreads / 32;
-    part = over_lanes<32>(part);
-    if constexpr (kWarps > 1) {
-        if (threadIdx.x % 32 == 0) partials[threadIdx.x / 32] = part;
-        __syncthreads();
-        part = over_lanes<kWarps>(partials[threadIdx.x % kWarps]);
-    }
-    return part;
+__device__ __forceinline__ SoftmaxPart merged(SoftmaxPart a, SoftmaxPart b) {
+    const float maximum = fmaxf(a.maximum, b.maximum), subtracted = subtrahend(maximum);
+    return {maximum, a.sum * exponential(a.maximum, subtracted) + b.sum * exponential(b.maximum, subtracted)};
 }
 
 // What a thread has seen of its row. Its sums are rescaled when a larger maximum comes.

@@ -20,6 +20,7 @@ const HEADERS: &[(&str, &str)] = device_headers![
     "access.cuh",
     "async.cuh",
     "backward.cuh",
+    "cluster.cuh",
     "function.cuh",
     "gated.cuh",
     "heads.cuh",

@@ -18,6 +18,9 @@ pub(super) fn rule(spec: &KernelSpec, instance: &Instance, scope: &Scope) -> Res
     };
     let shared = rule.shared_memory_bytes.as_ref();
     let shared = shared.map_or_else(|| "0".to_owned(), |own| expression::python(own, scope));
+    // A device without clusters runs clusters of one block, but not a launch that asks for them.
+    let cluster = rule.cluster.as_ref().map(|cluster| sizes(cluster));
+    let cluster = cluster.filter(|cluster| cluster.iter().any(|size| size != "1"));
     let programmatic = match rule.programmatic.as_ref().map(|own| own.residual(scope)) {
         None => false,
         Some(left) => match left.known().and_then(ridge_spec::expression::Value::as_integer) {
@@ -31,7 +34,7 @@ pub(super) fn rule(spec: &KernelSpec, instance: &Instance, scope: &Scope) -> Res
         "grid": sizes(&rule.grid),
         "block": sizes(&rule.block),
         "shared_memory_bytes": shared,
-        "cluster": rule.cluster.as_ref().map(|cluster| sizes(cluster)),
+        "cluster": cluster,
         "programmatic": programmatic,
         "arguments": arguments?,
     }))

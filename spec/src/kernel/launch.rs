@@ -25,7 +25,7 @@ pub struct LaunchRule {
     pub block: Vec<IntegerExpression>,
     /// Dynamic shared memory of a block, bytes; none where absent.
     pub shared_memory_bytes: Option<IntegerExpression>,
-    /// Blocks of a cluster along x, and where given y and z; no clusters where absent.
+    /// Blocks of a cluster along x, and where given y and z; no clusters where absent, or of one block.
     pub cluster: Option<Vec<IntegerExpression>>,
     /// Programmatic dependent launch where this is not 0.
     pub programmatic: Option<IntegerExpression>,
@@ -92,7 +92,7 @@ impl KernelSpec {
             }
         }
         let cluster = match &rule.cluster {
-            Some(cluster) => Some(cluster_sizes(cluster, grid, instance, &scope)?),
+            Some(cluster) => cluster_sizes(cluster, grid, instance, &scope)?,
             None => None,
         };
         let shared_memory_bytes = match &rule.shared_memory_bytes {
@@ -143,12 +143,14 @@ fn argument_value(
     }
 }
 
+/// `None` for clusters of one block: a device without clusters runs them, but not a launch that
+/// asks for them.
 fn cluster_sizes(
     expressions: &[IntegerExpression],
     grid: [i64; 3],
     instance: &Instance,
     scope: &Scope,
-) -> Result<[u32; 3], Rejection> {
+) -> Result<Option<[u32; 3]>, Rejection> {
     let cluster = sizes("cluster", expressions, scope)?;
     let blocks = cluster.iter().try_fold(1i64, |n, size| n.checked_mul(*size));
     let limit = instance.limits().cluster_blocks;
@@ -160,7 +162,7 @@ fn cluster_sizes(
             )));
         }
     }
-    Ok(cluster.map(narrow))
+    Ok((blocks != Some(1)).then(|| cluster.map(narrow)))
 }
 
 /// Sizes along x y z, each at least 1; 1 where the rule gives none.
