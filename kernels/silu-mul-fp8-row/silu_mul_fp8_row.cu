@@ -1,9 +1,11 @@
 // SiLU gating quantised to fp8 (e4m3) with one scale a row: gate * sigmoid(gate) * up. One pass over device
 // memory.
 //
-// A group of kThreadsPerRow threads owns a row; kRowsPerBlock groups share a block. The products are kept, in
-// single precision, where `kHold` says until the largest of the row is known.
+// A group of kThreadsPerRow threads owns a row, and kRowsPerBlock groups share a block; or a cluster of
+// kBlocksPerRow blocks has equal parts of a row. The products are kept, in single precision, where `kHold` says
+// until the largest of the row is known.
 #include <ridge/access.cuh>
+#include <ridge/cluster.cuh>
 #include <ridge/function.cuh>
 #include <ridge/launch.cuh>
 #include <ridge/number.cuh>
@@ -34,13 +36,14 @@ __host__ __device__ constexpr bool registers_hold(int products, int threads) {
 }
 
 // At least kResidentWarps warps of a multiprocessor's registers; 0 leaves the number to the compiler.
-template <typename T, int kCols, int kThreadsPerRow, int kRowsPerBlock, int kVectorBytes, Hold kWanted, Pdl kPdl,
-          int kResidentWarps>
+template <typename T, int kCols, int kBlocksPerRow, int kThreadsPerRow, int kRowsPerBlock, int kVectorBytes,
+          Hold kWanted, Pdl kPdl, int kResidentWarps>
 __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, blocks_of(kResidentWarps, kThreadsPerRow* kRowsPerBlock))
     silu_mul_fp8_row(const T* gate, const T* up, __nv_fp8_e4m3* __restrict__ y, float* __restrict__ scale, int rows) {
-    using L = RowLayout<T, kCols, kThreadsPerRow, kVectorBytes>;
+    using L = RowLayout<T, kCols / kBlocksPerRow, kThreadsPerRow, kVectorBytes>;
     using V = typename L::V;
     using W = typename L::W;
+    static_assert(kBlocksPerRow == 1 || (kRowsPerBlock == 1 && kCols % kBlocksPerRow == 0), "parts are equal");
     using Quantised = Vector<__nv_fp8_e4m3, L::kElements>;
     constexpr int kValues = L::kValues > Quantised::kValues ? L::kValues : Quantised::kValues;
     constexpr bool kInRegisters = kWanted == Hold::registers &&
@@ -50,16 +53,18 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, blocks_of(kResi
     constexpr int kUnroll = !kInRegisters && L::kVectors > 4 ? 4 : L::kVectors;
 
     extern __shared__ __align__(16) float products_shared[];
-    __shared__ float partials[n_partials(kThreadsPerRow * kRowsPerBlock, 1)];
 
-    const int row = blockIdx.x * kRowsPerBlock + threadIdx.y;
+    const int rank = Cluster<kBlocksPerRow>::rank();
+    const int row = blockIdx.x / kBlocksPerRow * kRowsPerBlock + threadIdx.y;
     const bool row_exists = kRowsPerBlock == 1 || row < rows;
-    const size_t row_start = size_t(row) * L::kRowVectors;
+    // Of the block's part of it.
+    const size_t row_start = (size_t(row) * kBlocksPerRow + rank) * L::kRowVectors;
     const W* gates = reinterpret_cast<const W*>(gate) + row_start;
     const W* ups = reinterpret_cast<const W*>(up) + row_start;
     // An element of each of a thread's vectors behind that of the next thread: no two lanes meet in a bank.
     float* mine = products_shared + (threadIdx.y * L::kVectors * L::kElements) * kThreadsPerRow + threadIdx.x;
 
+    Cluster<kBlocksPerRow>::announce();
     if constexpr (kPdl == Pdl::early) allow_next_kernel();
     if constexpr (kPdl != Pdl::off) wait_for_kernel_before();
 
@@ -92,11 +97,19 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowsPerBlock, blocks_of(kResi
             }
         }
     }
-    const float maximum = fmaxf(max_over_row<kThreadsPerRow>(largest, partials), kLeastMaximum);
+    if constexpr (kBlocksPerRow == 1) {
+        __shared__ float partials[n_partials(kThreadsPerRow * kRowsPerBlock, 1)];
+        largest = max_over_row<kThreadsPerRow>(largest, partials);
+    } else {
+        __shared__ Single<Max> partials[kBlocksPerRow * (kThreadsPerRow / 32)];
+        Cluster<kBlocksPerRow>::wait_for_all_to_start();
+        largest = over_cluster<kBlocksPerRow, kThreadsPerRow>(Single<Max>{largest}, partials).value;
+    }
+    const float maximum = fmaxf(largest, kLeastMaximum);
     const float quantum = kLargest / maximum;
 
     if constexpr (kPdl == Pdl::late && !kInRegisters) allow_next_kernel();
-    if (row_exists && threadIdx.x == 0) scale[row] = maximum * (1.0f / kLargest);
+    if (row_exists && rank == 0 && threadIdx.x == 0) scale[row] = maximum * (1.0f / kLargest);
 
     auto* target = reinterpret_cast<typename Quantised::W*>(y) + row_start;
 #pragma unroll kUnroll

@@ -96,6 +96,17 @@ __device__ __forceinline__ void over_row(float (&values)[kValues], float* partia
     }
 }
 
+// A value and the operation that it is reduced by.
+template <typename Op> struct Single {
+    float value;
+};
+template <int kLanes, typename Op> __device__ __forceinline__ Single<Op> over_lanes(Single<Op> own) {
+    return {over_lanes<Op, kLanes>(own.value)};
+}
+template <typename Op> __device__ __forceinline__ Single<Op> merged(Single<Op> a, Single<Op> b) {
+    return {Op::of(a.value, b.value)};
+}
+
 // Two values that are reduced together, each by its own operation.
 template <typename First, typename Second> struct Pair {
     float first, second;
