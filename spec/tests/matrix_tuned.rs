@@ -178,7 +178,7 @@ fn a_wrong_file_is_refused_with_its_place() {
         replace("basis", "bases"),
         "matrix.syntax tuned.toml:19:1: unknown field `bases`, expected one of `kernel`, `spec`, \
          `device`, `architecture`, `workload`, `axes`, `types`, `candidate`, `artifact`, `basis`, \
-         `median_ns`, `interval_ns`, `fraction_of_roofline`, `record`",
+         `median_ns`, `interval_ns`, `fraction_of_roofline`, `record`, `alone`",
     );
     check_error(
         |text| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Compatibility, Entry, EntryTime, Matrix, compute_capability};
+use super::{Compatibility, Entry, EntryTime, Matrix, alone, compute_capability};
 use crate::digest::Digest;
 use crate::outcome::Outcome;
 use crate::record::TuningRecord;
@@ -34,7 +34,8 @@ impl Matrix {
     /// candidate's records for one device and workload only the last counts, so a rejection takes
     /// back what was measured or predicted before it. What has no verification or no artifact
     /// cannot win. A measured candidate beats every predicted one; then the shorter time wins, then
-    /// the lesser candidate, then the lesser digest.
+    /// the lesser candidate, then the lesser digest. Where another measured one is surely faster
+    /// alone, the entry has that too.
     pub fn derive<'a>(
         records: impl IntoIterator<Item = &'a TuningRecord>,
         options: &DeriveOptions,
@@ -53,11 +54,13 @@ impl Matrix {
         let mut toolkits: Vec<&str> = Vec::new();
         let mut entries: Vec<Entry> = Vec::new();
         for candidates in latest.values() {
-            let Some((record, entry)) = best(candidates.values().copied(), options) else {
-                continue;
-            };
+            let eligible: Vec<(&TuningRecord, Entry)> = candidates
+                .values()
+                .filter_map(|record| Some((*record, entry(record, options)?)))
+                .collect();
+            let Some((record, entry)) = best(&eligible) else { continue };
             toolkits.push(&record.environment.toolkit);
-            entries.push(entry);
+            entries.push(Entry { alone: alone::winner(record, &eligible), ..entry.clone() });
         }
         let compatibility = compatibility(&entries, &toolkits);
         let mut matrix = Self { compatibility, entries };
@@ -95,23 +98,16 @@ fn bucket(record: &TuningRecord) -> Bucket<'_> {
     (&record.kernel, &record.environment.device, architecture, shape.join(","))
 }
 
-/// The winner among the last records of a bucket's candidates.
-fn best<'a>(
-    records: impl Iterator<Item = &'a TuningRecord>,
-    options: &DeriveOptions,
-) -> Option<(&'a TuningRecord, Entry)> {
-    let mut best: Option<(&TuningRecord, Entry)> = None;
-    for record in records {
-        let Some(entry) = entry(record, options) else { continue };
-        let rank = |entry: &Entry| {
-            let predicted = matches!(entry.time, EntryTime::Predicted { .. });
-            (predicted, entry.time.median_ns(), entry.candidate.clone(), entry.record)
-        };
-        if best.as_ref().is_none_or(|(_, other)| rank(&entry) < rank(other)) {
-            best = Some((record, entry));
-        }
-    }
-    best
+/// The winner among the entries that a bucket's records would make.
+fn best<'r, 'e>(
+    eligible: &'e [(&'r TuningRecord, Entry)],
+) -> Option<&'e (&'r TuningRecord, Entry)> {
+    let is_predicted = |entry: &Entry| matches!(entry.time, EntryTime::Predicted { .. });
+    eligible.iter().min_by(|(_, a), (_, b)| {
+        let (a_ns, b_ns) = (a.time.median_ns(), b.time.median_ns());
+        let rank_a = (is_predicted(a), a_ns, &a.candidate, a.record);
+        rank_a.cmp(&(is_predicted(b), b_ns, &b.candidate, b.record))
+    })
 }
 
 /// The entry a record would make; `None` where it cannot win.
@@ -155,6 +151,7 @@ fn entry(record: &TuningRecord, options: &DeriveOptions) -> Option<Entry> {
         time,
         fraction_of_roofline: fraction.filter(|fraction| fraction.is_finite()),
         record: record.digest(),
+        alone: None,
     })
 }
 

@@ -26,8 +26,21 @@
 //! interval_ns = [16990, 17044]          # holds the median with 95 %
 //! fraction_of_roofline = 0.8219         # bytes_min at the data sheet's bandwidth, over the median
 //! record = "…"                          # digest
+//!
+//! [entry.alone]                         # only where another candidate is surely faster alone
+//! candidate = { rows_per_block = 1, threads_per_row = 256 }
+//! artifact = "…"                        # digest
+//! median_ns = 17540                     # alone, as are the next two
+//! interval_ns = [17520, 17561]
+//! record = "…"                          # digest
 //! ```
+//!
+//! An entry's own times are those of a *chain*: launches back to back, each behind one of the same
+//! kernel. *Alone* is one launch behind a foreign kernel that triggers nothing. Programmatic launches
+//! gain in a chain and may cost alone, so a bucket may have a second winner: the finalist with the
+//! least median alone, where its 95 % interval lies wholly below that of the winner in a chain.
 
+mod alone;
 mod choice;
 mod derive;
 mod text;
@@ -94,9 +107,35 @@ pub struct Entry {
     pub fraction_of_roofline: Option<f64>,
     /// Digest of the record that proves it.
     pub record: Digest,
+    /// The winner alone, where it is surely another one.
+    pub alone: Option<AloneWinner>,
 }
 
-/// An entry's time, nanoseconds.
+/// What comes before a launch in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Situation {
+    /// A kernel that lets dependent launches start early, as the winner in a chain was timed.
+    Chain,
+    /// Anything else.
+    Alone,
+}
+
+/// A candidate that is surely faster alone than the one that is fastest in a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AloneWinner {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// What it compiled to.
+    pub artifact: Digest,
+    /// Median of its times alone, nanoseconds.
+    pub median_ns: u64,
+    /// Low and high end of the 95 % interval of that median.
+    pub interval_ns: (u64, u64),
+    /// Digest of the record that proves it.
+    pub record: Digest,
+}
+
+/// An entry's time in a chain, nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryTime {
     /// Measured on the device.

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Entry, EntryTime, MATRIX_SCHEMA, Matrix};
-use crate::space::ParameterValue;
+use super::{AloneWinner, Entry, EntryTime, MATRIX_SCHEMA, Matrix};
+use crate::space::{Candidate, ParameterValue};
 
 /// The file's text.
 pub(super) fn write(matrix: &Matrix) -> String {
@@ -37,11 +37,7 @@ fn write_entry(out: &mut String, entry: &Entry) -> fmt::Result {
     writeln!(out, "axes = {}", inline(axes))?;
     let types = entry.types.iter().map(|(name, dtype)| (name.as_str(), quoted(dtype.name())));
     writeln!(out, "types = {}", inline(types))?;
-    let values = entry.candidate.iter().map(|(name, value)| match value {
-        ParameterValue::Integer(value) => (name, value.to_string()),
-        ParameterValue::Text(text) => (name, quoted(text)),
-    });
-    writeln!(out, "candidate = {}", inline(values))?;
+    writeln!(out, "candidate = {}", candidate(&entry.candidate))?;
     writeln!(out, "artifact = \"{}\"", entry.artifact)?;
     writeln!(out, "basis = \"{}\"", entry.time.basis())?;
     writeln!(out, "median_ns = {}", entry.time.median_ns())?;
@@ -51,7 +47,27 @@ fn write_entry(out: &mut String, entry: &Entry) -> fmt::Result {
     if let Some(fraction) = entry.fraction_of_roofline {
         writeln!(out, "fraction_of_roofline = {fraction:?}")?;
     }
-    writeln!(out, "record = \"{}\"", entry.record)
+    writeln!(out, "record = \"{}\"", entry.record)?;
+    entry.alone.iter().try_for_each(|alone| write_alone(out, alone))
+}
+
+/// The sub-table of the entry that was just written.
+fn write_alone(out: &mut String, alone: &AloneWinner) -> fmt::Result {
+    let (low, high) = alone.interval_ns;
+    writeln!(out, "\n[entry.alone]")?;
+    writeln!(out, "candidate = {}", candidate(&alone.candidate))?;
+    writeln!(out, "artifact = \"{}\"", alone.artifact)?;
+    writeln!(out, "median_ns = {}", alone.median_ns)?;
+    writeln!(out, "interval_ns = [{low}, {high}]")?;
+    writeln!(out, "record = \"{}\"", alone.record)
+}
+
+/// A candidate's values.
+fn candidate(candidate: &Candidate) -> String {
+    inline(candidate.iter().map(|(name, value)| match value {
+        ParameterValue::Integer(value) => (name, value.to_string()),
+        ParameterValue::Text(text) => (name, quoted(text)),
+    }))
 }
 
 /// An inline table.

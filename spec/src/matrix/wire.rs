@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::derive::key;
-use super::{Compatibility, Entry, EntryTime, MATRIX_SCHEMA, Matrix};
+use super::{AloneWinner, Compatibility, Entry, EntryTime, MATRIX_SCHEMA, Matrix};
 use crate::diagnostic::{Diagnostic, SourceLocation};
 use crate::digest::Digest;
 use crate::dtype::Dtype;
@@ -54,6 +54,17 @@ struct WireEntry {
     median_ns: u64,
     interval_ns: Option<(u64, u64)>,
     fraction_of_roofline: Option<f64>,
+    record: Digest,
+    alone: Option<WireAlone>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireAlone {
+    candidate: Candidate,
+    artifact: Digest,
+    median_ns: u64,
+    interval_ns: (u64, u64),
     record: Digest,
 }
 
@@ -125,6 +136,7 @@ fn entry(wire: WireEntry) -> Result<Entry, String> {
     if wire.fraction_of_roofline.is_some_and(|fraction| !fraction.is_finite() || fraction < 0.0) {
         return Err("`fraction_of_roofline` is no share".to_owned());
     }
+    let alone = wire.alone.map(|own| alone(own, &wire.candidate, &time)).transpose()?;
     Ok(Entry {
         kernel: wire.kernel,
         spec: wire.spec,
@@ -138,5 +150,25 @@ fn entry(wire: WireEntry) -> Result<Entry, String> {
         time,
         fraction_of_roofline: wire.fraction_of_roofline,
         record: wire.record,
+        alone,
     })
+}
+
+/// The winner alone, beside an entry of `candidate` with `time`.
+fn alone(wire: WireAlone, candidate: &Candidate, time: &EntryTime) -> Result<AloneWinner, String> {
+    let (low, high) = wire.interval_ns;
+    if matches!(time, EntryTime::Predicted { .. }) {
+        return Err("a predicted entry has an `alone`".to_owned());
+    }
+    if wire.candidate == *candidate {
+        return Err("`alone` names the entry's own candidate".to_owned());
+    }
+    if wire.median_ns == 0 {
+        return Err("`alone.median_ns` is 0".to_owned());
+    }
+    if wire.median_ns < low || high < wire.median_ns {
+        return Err("`alone.interval_ns` does not hold `alone.median_ns`".to_owned());
+    }
+    let WireAlone { candidate, artifact, median_ns, interval_ns, record } = wire;
+    Ok(AloneWinner { candidate, artifact, median_ns, interval_ns, record })
 }
