@@ -25,7 +25,7 @@ pub struct Publication<'a> {
     pub files: &'a BTreeMap<String, Vec<u8>>,
     /// The winners; entries of this kernel only.
     pub matrix: &'a Matrix,
-    /// The records that the matrix's entries name, and no others.
+    /// The records that the matrix's entries name, for either situation, and no others.
     pub records: &'a [TuningRecord],
     /// Every artifact that an entry or a default names.
     pub artifacts: &'a [Artifact],

@@ -165,9 +165,29 @@ pub struct WorkloadAnswer {
     pub default_time_ns: Option<u64>,
     /// The best candidates that passed every check, best first.
     pub best: Vec<Ranked>,
+    /// Who is fastest behind a kernel that triggers nothing, where that is surely not the first of
+    /// the best.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alone: Option<FastestAlone>,
     /// Finalists that a further workload refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused_finalists: Vec<RefusedFinalist>,
+}
+
+/// A finalist that is surely faster alone than the one that is fastest in a chain.
+#[derive(Clone, Debug, Serialize)]
+pub struct FastestAlone {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// Median of its launches alone, nanoseconds.
+    pub time_ns: u64,
+    /// Low and high end of the 95 % interval of that median, nanoseconds.
+    pub interval_ns: (u64, u64),
+    /// What the one that is fastest in a chain takes alone, nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain_winner_ns: Option<u64>,
+    /// The artifact.
+    pub artifact: Digest,
 }
 
 /// Why a search ended.

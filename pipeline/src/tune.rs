@@ -1,6 +1,7 @@
 //! Tuning: a campaign over the workloads of a spec.
 
 mod batch;
+mod finalists;
 mod finals;
 mod ledger;
 mod priors;
@@ -21,7 +22,9 @@ use ridge_spec::matrix::Matrix;
 use ridge_spec::outcome::Outcome;
 use ridge_spec::space::LegalSpace;
 
-use crate::answer::{ANSWER_SCHEMA, Files, Stopped, TuneAnswer, WorkloadAnswer};
+use crate::answer::{
+    ANSWER_SCHEMA, FastestAlone, Files, Stopped, TuneAnswer, WorkloadAnswer,
+};
 use crate::compilation::Compiler;
 use crate::devices::DeviceChoice;
 use crate::error::PipelineError;
@@ -280,6 +283,7 @@ impl<'c> Campaign<'c> {
             rejected: rejected_by_code(&history),
             default_time_ns: default.and(default_time_ns),
             roofline_ns: whole_nanoseconds(search.roofline.physical_ns),
+            alone: None,
             best: finals.ranked,
             refused_finalists: finals.refused,
         })
@@ -385,7 +389,7 @@ impl<'c> Campaign<'c> {
     /// Writes what is derived from the log and puts the answer together.
     fn answer(
         self,
-        workloads: Vec<WorkloadAnswer>,
+        mut workloads: Vec<WorkloadAnswer>,
         target: String,
         started: Instant,
     ) -> Result<TuneAnswer, PipelineError> {
@@ -393,6 +397,9 @@ impl<'c> Campaign<'c> {
         let out = &self.request.out;
         let found = workloads.iter().all(|workload| !workload.best.is_empty());
         let matrix = self.ledger.matrix(self.evaluator.profile);
+        for workload in &mut workloads {
+            workload.alone = matrix.as_ref().and_then(|matrix| fastest_alone(matrix, workload));
+        }
         let matrix_path = write_matrix(out, matrix.as_ref())?;
         let report = report::write(out)?;
         let wall_time_ns = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -414,6 +421,20 @@ impl<'c> Campaign<'c> {
             own_time_ns: wall_time_ns.saturating_sub(self.busy.total_ns()),
         })
     }
+}
+
+/// The second winner that the matrix has for a workload.
+fn fastest_alone(matrix: &Matrix, workload: &WorkloadAnswer) -> Option<FastestAlone> {
+    let entry = matrix.entries().iter().find(|entry| entry.workload == workload.workload)?;
+    let alone = entry.alone.as_ref()?;
+    let winner = workload.best.iter().find(|ranked| ranked.candidate == entry.candidate);
+    Some(FastestAlone {
+        candidate: alone.candidate.clone(),
+        time_ns: alone.median_ns,
+        interval_ns: alone.interval_ns,
+        chain_winner_ns: winner.and_then(|ranked| ranked.measurement.as_ref()?.alone_ns),
+        artifact: alone.artifact,
+    })
 }
 
 /// Writes the matrix, or removes an earlier one where no candidate passed.

@@ -31,6 +31,7 @@ use ridge_pipeline::setup::{DeviceWorkerCommand, Setup, WorkerCommand};
 use ridge_pipeline::storage::read_records;
 use ridge_pipeline::tune::{self, PriorChoice, TuneRequest};
 use ridge_runtime::measure::TimingDevice;
+use ridge_spec::matrix::Matrix;
 use ridge_spec::outcome::Outcome;
 
 /// Adds a constant; some candidates take their process down, write past the end or are wrong.
@@ -138,13 +139,22 @@ fn setup() -> Option<Setup> {
     }
 }
 
-fn kernel(folder: &Path) -> KernelFolder {
-    std::fs::write(folder.join("kernel.toml"), SPEC).unwrap();
-    std::fs::write(folder.join("add.cu"), SOURCE).unwrap();
+fn kernel(folder: &Path, spec: &str, source: &str) -> KernelFolder {
+    std::fs::write(folder.join("kernel.toml"), spec).unwrap();
+    std::fs::write(folder.join("add.cu"), source).unwrap();
     KernelFolder::load(folder).unwrap()
 }
 
 fn tune(setup: &Setup, folder: &Path, device: &str) -> Result<TuneAnswer, PipelineError> {
+    tune_kernel(setup, &kernel(folder, SPEC, SOURCE), folder, device)
+}
+
+fn tune_kernel(
+    setup: &Setup,
+    kernel: &KernelFolder,
+    folder: &Path,
+    device: &str,
+) -> Result<TuneAnswer, PipelineError> {
     let request = TuneRequest {
         device: DeviceChoice::parse(device).unwrap(),
         target: None,
@@ -159,7 +169,7 @@ fn tune(setup: &Setup, folder: &Path, device: &str) -> Result<TuneAnswer, Pipeli
         workloads: Vec::new(),
         out: folder.join("out"),
     };
-    tune::run(setup, &kernel(folder), &request, &Unobserved)
+    tune::run(setup, kernel, &request, &Unobserved)
 }
 
 #[test]
@@ -199,6 +209,67 @@ fn measured_judged_contested_and_resumed() {
     assert_eq!(read_records(&folder.path().join("out")).unwrap().records.len(), log.records.len());
 }
 
+/// Programmatic launches are faster in a chain, plain ones alone; among either, few threads.
+const TWO_SITUATIONS: &str = r#"
+template <int kEarly, int kThreads>
+__global__ void add(const float* x, float* y, int n) {
+    if (kEarly) {
+        asm volatile("griddepcontrol.wait;" ::: "memory");
+        asm volatile("// chain: %0 \n// alone: %1 " :: "n"(1000 + kThreads), "n"(5000 + kThreads));
+    } else {
+        asm volatile("// chain: %0 \n// alone: %1 " :: "n"(3000 + kThreads), "n"(4000 + kThreads));
+    }
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) y[i] = x[i] + 1.0f;
+}
+"#;
+
+/// Nine candidates of either kind.
+fn two_situations(folder: &Path) -> KernelFolder {
+    let spec = SPEC
+        .replace("add<{fault}>", "add<{early}, {threads}>")
+        .replace("default = { fault = 0", "default = { early = 0")
+        .replace("fault = [0, 1, 2]", "early = [0, 1]")
+        .replace("[64, 128, 256]", "[32, 64, 96, 128, 160, 192, 224, 256, 288]")
+        .replace("block = [\"threads\"]", "block = [\"threads\"]\nprogrammatic = \"early\"");
+    kernel(folder, &spec, TWO_SITUATIONS)
+}
+
+#[test]
+fn plain_launches_reach_the_finals_and_win_alone() {
+    let Some(setup) = setup() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let kernel = two_situations(folder.path());
+    let answer = tune_kernel(&setup, &kernel, folder.path(), "cuda:0").unwrap();
+    let workload = &answer.workloads[0];
+    let ranked: Vec<String> =
+        workload.best.iter().map(|ranked| ranked.candidate.to_string()).collect();
+    let early = (1..=8).map(|n| format!("early=1,threads={}", 32 * n));
+    let plain = (1..=3).map(|n| format!("early=0,threads={}", 32 * n));
+    assert_eq!(ranked, early.chain(plain).collect::<Vec<String>>());
+    let alone = workload.alone.as_ref().unwrap();
+    assert_eq!(alone.candidate.to_string(), "early=0,threads=32");
+    assert_eq!((alone.time_ns, alone.chain_winner_ns), (4032, Some(5032)));
+
+    let out = folder.path().join("out");
+    let text = std::fs::read_to_string(out.join("tuned.toml")).unwrap();
+    let matrix = Matrix::parse("tuned.toml", &text).unwrap();
+    let entry = &matrix.entries()[0];
+    assert_eq!(entry.candidate.to_string(), "early=1,threads=32");
+    assert_eq!(entry.alone.as_ref().unwrap().candidate, alone.candidate);
+    assert_eq!(entry.alone.as_ref().unwrap().artifact, alone.artifact);
+    let kept = std::fs::read_dir(out.join("artifacts")).unwrap().count();
+    assert_eq!(kept, 11, "every finalist's artifact");
+
+    // A campaign that goes on has the same finalists, and nothing left to do.
+    let records = read_records(&out).unwrap().records;
+    let again = tune_kernel(&setup, &kernel, folder.path(), "cuda:0").unwrap();
+    assert_eq!(again.workloads[0].best.len(), 11);
+    assert_eq!(again.workloads[0].alone.as_ref().unwrap().candidate, alone.candidate);
+    assert_eq!(read_records(&out).unwrap().records, records);
+    assert_eq!(std::fs::read_to_string(out.join("tuned.toml")).unwrap(), text);
+}
+
 #[test]
 fn every_device_of_the_host_takes_part() {
     let Some(setup) = setup() else { return };
@@ -231,7 +302,7 @@ fn a_check_runs_on_the_device() {
         target: None,
         seed: 0,
     };
-    let answer = check::run(&setup, &kernel(folder.path()), &request, &Unobserved).unwrap();
+    let answer = check::run(&setup, &kernel(folder.path(), SPEC, SOURCE), &request, &Unobserved).unwrap();
     let passed: BTreeSet<(String, bool)> = answer
         .candidates
         .iter()

@@ -16,7 +16,7 @@ use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::digest::Digest;
 use ridge_spec::dtype::Dtype;
 use ridge_spec::kernel::{Role, Workload};
-use ridge_spec::matrix::{DeriveOptions, Matrix};
+use ridge_spec::matrix::{DeriveOptions, Entry, Matrix};
 use ridge_spec::record::{RecordedWorkload, TuningRecord};
 use ridge_spec::space::Candidate;
 use ridge_spec::target::{Architecture, DeviceProfile};
@@ -48,7 +48,7 @@ pub struct Gathered {
     pub folder: KernelFolder,
     /// The text of its spec.
     pub text: String,
-    /// The winners among the finalists.
+    /// The winners among the finalists, in a chain and alone.
     pub matrix: Matrix,
     /// The records that the matrix names, in its order.
     pub records: Vec<TuningRecord>,
@@ -104,11 +104,9 @@ pub fn gather(
     let matrix = Matrix::derive(records.iter().filter(|record| is_final(record)), &options);
     let named: BTreeMap<Digest, &TuningRecord> =
         records.iter().map(|record| (record.digest(), record)).collect();
-    let proving: Vec<TuningRecord> = matrix
-        .entries()
-        .iter()
-        .filter_map(|entry| named.get(&entry.record).map(|record| (*record).clone()))
-        .collect();
+    let digests = matrix.entries().iter().flat_map(Entry::records);
+    let proving: Vec<TuningRecord> =
+        digests.filter_map(|digest| named.get(&digest).map(|record| (*record).clone())).collect();
     observer.notify(Event::Step("collecting artifacts"));
     let mut store = artifacts::Store::new(setup, &folder, &request.sources, observer);
     for record in &proving {

@@ -7,6 +7,7 @@ use ridge_spec::outcome::{Outcome, Rejection};
 use ridge_spec::record::TuningRecord;
 use ridge_spec::space::Candidate;
 
+use super::finalists::{self, Round};
 use super::ledger::FinalCheck;
 use super::{Campaign, Search};
 use crate::answer::{Measurement, Ranked, RefusedFinalist};
@@ -16,12 +17,6 @@ use crate::event::Event;
 use crate::measuring::{Contender, Contest};
 use crate::trials::{self, Pair};
 
-/// Candidates checked in one round.
-const ROUND: usize = 8;
-
-/// Rounds, while none of them passes.
-const ROUNDS_MAX: usize = 8;
-
 /// What the finals came to.
 pub(super) struct Finals {
     pub(super) ranked: Vec<Ranked>,
@@ -29,7 +24,8 @@ pub(super) struct Finals {
 }
 
 impl Campaign<'_> {
-    /// Checks the best candidates on every workload to verify, round by round until one passes.
+    /// Checks the best candidates on every workload to verify, round by round until one of the best
+    /// passes. On a GPU some launched plainly are among them, for the winner alone.
     pub(super) fn finals(
         &mut self,
         search: &Search<'_>,
@@ -43,12 +39,20 @@ impl Campaign<'_> {
             })
             .collect();
         order.sort();
+        let order: Vec<Candidate> = order.into_iter().map(|(_, candidate)| candidate).collect();
+        let is_plain = |candidate: &Candidate| {
+            let plan = self.evaluator.plan(search.bound, candidate);
+            plan.is_ok_and(|plan| !plan.config.programmatic)
+        };
+        let rounds = match self.bench {
+            Some(_) => finalists::rounds(&order, Some(&is_plain)),
+            None => finalists::rounds(&order, None),
+        };
         let mut finals = Finals { ranked: Vec::new(), refused: Vec::new() };
-        for round in order.chunks(ROUND).take(ROUNDS_MAX) {
-            let candidates: Vec<Candidate> =
-                round.iter().map(|(_, candidate)| candidate.clone()).collect();
+        for Round { candidates, n_best } in rounds {
             self.finals_round(search, others, &candidates, &mut finals)?;
-            if !finals.ranked.is_empty() {
+            let best = &candidates[..n_best];
+            if finals.ranked.iter().any(|ranked| best.contains(&ranked.candidate)) {
                 break;
             }
         }

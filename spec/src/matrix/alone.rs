@@ -50,6 +50,11 @@ impl Entry {
             _ => (&self.candidate, self.artifact),
         }
     }
+
+    /// Digests of the records that prove it: its own, then that of the winner alone.
+    pub fn records(&self) -> impl Iterator<Item = Digest> + use<> {
+        [self.record].into_iter().chain(self.alone.as_ref().map(|alone| alone.record))
+    }
 }
 
 /// The winner alone among the records of a bucket that may win, where that is surely another than
