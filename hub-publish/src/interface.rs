@@ -12,6 +12,9 @@ const KEYWORDS: [&str; 35] = [
     "with", "yield",
 ];
 
+/// What a published module has beside the kernel's function.
+const MODULE_NAMES: [&str; 4] = ["chain", "layers", "reference", "why"];
+
 /// Whether Python keeps the word for itself.
 pub(crate) fn is_python_keyword(word: &str) -> bool {
     KEYWORDS.contains(&word)
@@ -64,8 +67,12 @@ pub(crate) fn check(spec: &KernelSpec) -> Result<(), PublishError> {
             return refuse(input, "Python keeps the word for itself");
         }
     }
-    if is_python_keyword(&function_name(spec)) {
+    let function = function_name(spec);
+    if is_python_keyword(&function) {
         return refuse(spec.name.as_str(), "Python keeps the word for itself");
+    }
+    if MODULE_NAMES.contains(&function.as_str()) {
+        return refuse(spec.name.as_str(), "the published module has something else of that name");
     }
     Ok(())
 }

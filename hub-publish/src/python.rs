@@ -23,7 +23,7 @@ macro_rules! embedded {
 const RUNTIME: &[Text] = embedded!("_ridge":
     "__init__.py", "choice.py", "driver.py", "expression.py", "kernel.py", "launchers.py",
     "manifest.py", "operators.py", "platform.py",
-    "sample.py", "signature.py", "source.py", "tensors.py",
+    "sample.py", "signature.py", "situation.py", "source.py", "tensors.py",
     "universal.py",
 );
 
@@ -54,7 +54,8 @@ impl<'a> Templates<'a> {
         } else {
             format!("from . import {}", modules.join(", "))
         };
-        let exports = modules.iter().copied().chain([function.as_str(), "why"]);
+        let exports = ["chain"].into_iter().chain(modules.iter().copied());
+        let exports = exports.chain([function.as_str(), "why"]);
         let exports: Vec<String> = exports.map(|name| format!("\"{name}\"")).collect();
         let arguments: Vec<String> = spec.inputs.keys().map(|name| python_name(name)).collect();
         let description = match spec.description.as_str() {

@@ -22,9 +22,7 @@ use ridge_spec::matrix::Matrix;
 use ridge_spec::outcome::Outcome;
 use ridge_spec::space::LegalSpace;
 
-use crate::answer::{
-    ANSWER_SCHEMA, FastestAlone, Files, Stopped, TuneAnswer, WorkloadAnswer,
-};
+use crate::answer::{ANSWER_SCHEMA, FastestAlone, Files, Stopped, TuneAnswer, WorkloadAnswer};
 use crate::compilation::Compiler;
 use crate::devices::DeviceChoice;
 use crate::error::PipelineError;

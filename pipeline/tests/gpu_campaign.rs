@@ -302,7 +302,8 @@ fn a_check_runs_on_the_device() {
         target: None,
         seed: 0,
     };
-    let answer = check::run(&setup, &kernel(folder.path(), SPEC, SOURCE), &request, &Unobserved).unwrap();
+    let answer =
+        check::run(&setup, &kernel(folder.path(), SPEC, SOURCE), &request, &Unobserved).unwrap();
     let passed: BTreeSet<(String, bool)> = answer
         .candidates
         .iter()

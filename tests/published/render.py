@@ -109,7 +109,7 @@ def placeholders(manifest, layers, reference):
             for value in manifest["inputs"]
         ),
         "imports": f"from . import {', '.join(modules)}" if modules else "",
-        "exports": ", ".join(f'"{name}"' for name in sorted([*modules, function, "why"])),
+        "exports": ", ".join(f'"{name}"' for name in ["chain", *modules, function, "why"]),
         "workloads": repr(
             [{"name": e["workload"], "axes": e["axes"], "types": e["types"]} for e in tuned]
         ),

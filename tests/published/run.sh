@@ -17,7 +17,7 @@ python3 -m venv "$out/python"
 "$out/python/bin/python" -m unittest test_rules test_hub
 
 if python3 -c 'import torch, kernels' 2>/dev/null; then
-    python3 -m unittest test_hub test_launch test_torch
+    python3 -m unittest test_hub test_launch test_chain test_torch
 else
     echo "python3 has no torch and kernels: the tests of launches and operators are left out"
 fi

@@ -141,6 +141,53 @@ class Rule(unittest.TestCase):
     def test_default_elsewhere(self):
         self.check(16, "B200", ("default", "default"), capability=(10, 0))
 
+    def test_the_situation_comes_after_the_rule(self):
+        data = render.example()
+        base, default = data["entries"]
+        base["legal"] = []
+
+        def entry(device, rows, kind, situation=None, programmatic=True):
+            made = tuned(base, device, rows, workload=f"{device}-{rows}-{kind}")
+            made["launch"] = {**base["launch"], "programmatic": programmatic}
+            return made if situation is None else {**made, "situation": situation}
+
+        data["entries"] = [
+            entry("H200", 1, "chain", "chain"),
+            entry("H200", 1, "alone", "alone", False),
+            # Faster alone, and launched early all the same.
+            entry("H200", 16, "chain", "chain"),
+            entry("H200", 16, "alone", "alone"),
+            entry("H200", 256, "both"),
+            # Of two entries for both, a plain one is for calls alone.
+            entry("GH200", 8, "early"),
+            entry("GH200", 8, "plain", None, False),
+            default,
+        ]
+        self.manifest = self.read(data)
+
+        def check(rows, device, situation, *names):
+            binding = Binding({"rows": rows, "cols": 4096}, {"T": "bf16"}, (rows,))
+            found = candidates(self.manifest.entries, Device(device, (9, 0)), binding, situation)
+            found = [entry.workload or "default" for _, entry in found]
+            self.assertEqual(found[: len(names)], list(names))
+
+        check(1, "H200", "alone", "H200-1-alone", "H200-1-chain", "H200-16-alone")
+        check(1, "H200", "chain", "H200-1-chain", "H200-1-alone", "H200-16-chain")
+        # As near to 1 as to 16: the first in the file, whatever the situation.
+        check(4, "H200", "alone", "H200-1-alone", "H200-1-chain", "H200-16-alone")
+        check(4, "H200", "chain", "H200-1-chain", "H200-1-alone", "H200-16-chain")
+        for situation in ("alone", "chain"):
+            check(256, "H200", situation, "H200-256-both", f"H200-16-{situation}")
+        check(8, "GH200", "alone", "GH200-8-plain", "GH200-8-early", "H200-16-alone")
+        check(8, "GH200", "chain", "GH200-8-early", "GH200-8-plain", "H200-16-chain")
+        check(8, "H800", "chain", "GH200-8-early", "GH200-8-plain", "H200-16-chain")
+
+    def test_an_unknown_situation_is_refused(self):
+        data = render.example()
+        data["entries"][0]["situation"] = "rain"
+        with self.assertRaisesRegex(ValueError, "for a situation 'rain'"):
+            self.read(data)
+
     def test_limits(self):
         entry = self.manifest.entries[-1]
         device = Device("H200", (9, 0))

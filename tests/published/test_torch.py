@@ -130,7 +130,7 @@ class Operator(unittest.TestCase):
         x, weight = inputs(3)
         with quiet():
             close(compat.rmsnorm(x, weight), expected(x, weight))
-        self.assertEqual(compat.__all__, ["layers", "reference", "rmsnorm", "why"])
+        self.assertEqual(compat.__all__, ["chain", "layers", "reference", "rmsnorm", "why"])
 
 
 class Refusals(unittest.TestCase):

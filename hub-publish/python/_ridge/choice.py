@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from .situation import ALONE, CHAIN
+
 # Most blocks of a grid and threads of a block along x, y and z, on every architecture.
 GRID_LIMITS = (2147483647, 65535, 65535)
 BLOCK_LIMITS = (1024, 1024, 64)
@@ -47,11 +49,20 @@ class Choice:
     reason: str = ""
     # Arguments that the call copies first, with the reason.
     copies: tuple = ()
+    # alone or chain: what the call is taken for.
+    situation: str = ALONE
+    # What it would take in the other situation; None for `reference` and `empty`.
+    other: object = None
 
     def __str__(self):
         copied = "".join(f"; {copy}" for copy in self.copies)
         if self.entry is None:
             return f"{self.rule}: {self.reason}{copied}"
+        here, there = "called alone", "in a chain"
+        if self.situation == CHAIN:
+            here, there = "called in a chain", "alone"
+        if self.other is not None:
+            here += f", {there} {'the same' if self.other is self.entry else self.other}"
         words = {
             "exact_shape": "tuned for this shape on this device",
             "nearest_shape": "tuned on this device for the nearest shape",
@@ -59,7 +70,7 @@ class Choice:
             "default": "no tuned entry fits",
         }[self.rule]
         over = f"; passed over: {'; '.join(self.passed_over)}" if self.passed_over else ""
-        return f"{self.rule}: {self.entry}, {words}{over}{copied}"
+        return f"{self.rule}: {self.entry}, {words}; {here}{over}{copied}"
 
 
 def capability_of(architecture):
@@ -92,25 +103,33 @@ def distance(axes, extents):
     )
 
 
-def candidates(entries, device, binding):
-    """The entries to try, with their rules, in order."""
+def candidates(entries, device, binding, situation=ALONE):
+    """The entries to try, with their rules, in order: by the rule, then by the situation."""
     extents = binding.extents
+    shapes = {}
 
     def fits(entry):
         fixed = all(entry.axes[axis] == extents[axis] for axis in entry.fixed_axes)
         return fixed and entry.types == binding.types
 
-    def near(entry):
-        return distance(entry.axes, extents)
+    def order(entry):
+        # Of equally near shapes the first in the file's order, and of its entries the one that was
+        # made for the situation. Behind a kernel that triggers nothing a programmatic launch gains
+        # nothing, so there a plain one comes first.
+        shape = (entry.device, *sorted(entry.axes.items()))
+        near = distance(entry.axes, extents), shapes.setdefault(shape, len(shapes))
+        if situation == CHAIN:
+            return *near, entry.situation == ALONE
+        return *near, entry.programmatic, entry.situation == CHAIN
 
     fitting = [entry for entry in entries if fits(entry)]
     tuned = [entry for entry in fitting if entry.rule == "tuned"]
     same = [entry for entry in tuned if capability_of(entry.architecture)[0] == device.capability]
     here = [entry for entry in same if entry.device == device.name]
-    for entry in sorted(here, key=near):
+    for entry in sorted(here, key=order):
         exact = all(extents[axis] == extent for axis, extent in entry.axes.items())
         yield "exact_shape" if exact else "nearest_shape", entry
-    for entry in sorted((entry for entry in same if entry.device != device.name), key=near):
+    for entry in sorted((entry for entry in same if entry.device != device.name), key=order):
         yield "same_architecture", entry
     for entry in fitting:
         if entry.rule == "default":

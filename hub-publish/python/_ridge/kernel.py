@@ -11,6 +11,7 @@ from . import platform as platforms
 from .launchers import Launchers
 from .operators import register
 from .signature import Signature
+from .situation import ALONE, CHAIN, Chain
 from .source import call_source, define, key_places
 from .tensors import copy_outputs, run_reference
 
@@ -25,7 +26,7 @@ class FallbackWarning(UserWarning):
 
 
 class CudaKernel:
-    """One kernel: `call`, `operator` and `why`.
+    """One kernel: `call`, `operator`, `why` and `chain`, the context of calls in a chain.
 
     `call` and `direct` take the inputs in order and `out`, or None for new outputs.
     """
@@ -39,8 +40,11 @@ class CudaKernel:
         self._launchers = Launchers(
             self.manifest, self.signature, folder, package, self._platform, driver
         )
+        self.chain = Chain(self.manifest.kernel)
+        # Where every entry serves both situations, there is nothing to tell apart.
+        self._two_situations = any(entry.situation for entry in self.manifest.entries)
         self._made = {}
-        self._known = {}
+        self._known = {ALONE: {}, CHAIN: {}}
         self._warned = set()
         inputs = self.manifest.inputs
         self._tensors = [place for place, value in enumerate(inputs) if value.shape is not None]
@@ -61,7 +65,8 @@ class CudaKernel:
         self._check_devices(arguments)
         if arguments[self._tensors[0]].is_meta:
             return self._outputs(arguments, binding)
-        launch, choice = self._launcher(arguments, binding)
+        situation = self.chain.situation() if self._two_situations else ALONE
+        launch, choice = self._launcher(arguments, binding, situation)
         if launch is None:
             result = self._without_launch(choice, arguments, binding)
             return result if out is None else copy_outputs(result, out)
@@ -72,7 +77,7 @@ class CudaKernel:
         tensors = [ready[place] for place in self._tensors]
         fits = out is not None and launch.fit(out, tensors) is not None
         if all(tensor is arguments[place] for place, tensor in zip(self._tensors, tensors)):
-            self._remember(tensors, launch)
+            self._remember(tensors, launch, situation)
         with self._platform.on(tensors[0].get_device()):
             result = launch(*ready, out if fits else None)
             return result if out is None or fits else copy_outputs(result, out)
@@ -85,10 +90,18 @@ class CudaKernel:
         """The Choice of a call. device: `(name, (major, minor))` of another GPU, or None."""
         binding = self.signature.bind(arguments)
         if device is not None:
-            choice = self._launchers.choose(binding, device)
+
+            def choose(situation):
+                return self._launchers.choose(binding, device, situation)
+
         else:
             self._check_devices(arguments)
-            choice, _ = self._launchers.resolve(binding, arguments[self._tensors[0]])
+
+            def choose(situation):
+                return self._launchers.resolve(binding, arguments[self._tensors[0]], situation)[0]
+
+        situation = self.chain.situation()
+        choice, other = choose(situation), choose(ALONE if situation == CHAIN else CHAIN)
         copies = []
         for place in self._tensors if choice.entry is not None else ():
             tensor, name = arguments[place], self.manifest.inputs[place].name
@@ -97,7 +110,7 @@ class CudaKernel:
                 copies.append(f"`{name}` is copied: it is not contiguous")
             elif self._platform.is_gpu(tensor.device) and tensor.data_ptr() & mask:
                 copies.append(f"`{name}` is copied: its address is no multiple of {mask + 1}")
-        return replace(choice, copies=tuple(copies))
+        return replace(choice, copies=tuple(copies), situation=situation, other=other.entry)
 
     def refuse_gradients(self, arguments):
         """Raises RuntimeError where an input records gradients: there is no backward."""
@@ -120,10 +133,13 @@ class CudaKernel:
             "__name__": package,
             "function_modes": platforms.function_modes,
             "grad_enabled": torch.is_grad_enabled,
-            "find": self._known.get,
+            "find": self._known[ALONE].get,
+            "find_in_chain": self._known[CHAIN].get,
+            "depth": self.chain.depth,
             "usual": usual,
         }
-        return define(call_source(self.manifest.inputs), "call", names)
+        source = call_source(self.manifest.inputs, self._two_situations)
+        return define(source, "call", names)
 
     def _usual(self, arguments, out):
         """A call that `call` does not know: of an unusual kind, or the first with its shapes."""
@@ -136,32 +152,34 @@ class CudaKernel:
         result = self.operator(*arguments)
         return result if out is None else copy_outputs(result, out)
 
-    def _launcher(self, arguments, binding):
+    def _launcher(self, arguments, binding, situation):
         """The launcher for these shapes and None; or None and the Choice of a call without one."""
         tensors = [arguments[place] for place in self._tensors]
-        key = tuple((tensor.shape, tensor.dtype, tensor.get_device()) for tensor in tensors)
+        shapes = tuple((tensor.shape, tensor.dtype, tensor.get_device()) for tensor in tensors)
+        key = (situation, *shapes)
         launch = self._made.get(key)
         if launch is not None:
             return launch, None
-        choice, function = self._launchers.resolve(binding, tensors[0])
+        choice, function = self._launchers.resolve(binding, tensors[0], situation)
         if choice.entry is None:
             return None, choice
         launch = self._launchers.make(choice, function, binding, tensors[0], self.run)
         if len(self._made) >= _LAUNCHERS_LIMIT:
             self._made.clear()
-            self._known.clear()
+            for known in self._known.values():
+                known.clear()
         self._made[key] = launch
         return launch, choice
 
-    def _remember(self, tensors, launch):
-        """Lets `call` take this launcher for tensors like these."""
+    def _remember(self, tensors, launch, situation):
+        """Lets `call` take this launcher for tensors like these in this situation."""
         shapes = tuple(arguments.shape for arguments in tensors)
         shapes = [shapes[self._tensors.index(place)] for place in self._key_places]
         key = shapes[0] if len(shapes) == 1 else tuple(shapes)
-        known = self._known.get(key, ())
+        known = self._known[situation].get(key, ())
         guard = platforms.guard(tensors) if len(known) < _GUARDS_LIMIT else None
         if guard is not None:
-            self._known[key] = (*known, (guard, launch))
+            self._known[situation][key] = (*known, (guard, launch))
 
     def _without_launch(self, choice, arguments, binding):
         if choice.rule == "empty":

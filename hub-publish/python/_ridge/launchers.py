@@ -32,7 +32,7 @@ class Launchers:
         # Every entry's alignment at once: allocations of torch have far more.
         self.mask = max([16, *(entry.alignment_bytes for entry in manifest.entries)]) - 1
 
-    def resolve(self, binding, tensor):
+    def resolve(self, binding, tensor, situation):
         """The Choice for tensors where `tensor` is, and the function to launch or None."""
         extents = binding.extents
         shapes = [[extents[axis] for axis in value.shape] for value in self._manifest.outputs]
@@ -47,11 +47,11 @@ class Launchers:
         except DriverError as error:
             return Choice("reference", reason=str(error)), None
         with self._platform.on(tensor.get_device()):
-            return self._choose(binding, functions.device, functions)
+            return self._choose(binding, functions.device, functions, situation)
 
-    def choose(self, binding, device):
+    def choose(self, binding, device, situation):
         """The Choice on a GPU that need not be there: `(name, (major, minor))`."""
-        return self._choose(binding, Device(*device), None)[0]
+        return self._choose(binding, Device(*device), None, situation)[0]
 
     def make(self, choice, function, binding, tensor, careful):
         """The launcher of a choice, for tensors where `tensor` is.
@@ -114,9 +114,9 @@ class Launchers:
                 self._functions[index] = functions
             return functions
 
-    def _choose(self, binding, device, functions):
+    def _choose(self, binding, device, functions, situation):
         passed_over = []
-        for rule, entry in candidates(self._manifest.entries, device, binding):
+        for rule, entry in candidates(self._manifest.entries, device, binding, situation):
             function = None
             config, reason = configure(entry, device, binding.extents)
             if config is not None and functions is not None:
@@ -125,7 +125,8 @@ class Launchers:
                 except DriverError as error:
                     config, reason = None, str(error)
             if config is not None:
-                return Choice(rule, entry, config, tuple(passed_over)), function
+                choice = Choice(rule, entry, config, tuple(passed_over), situation=situation)
+                return choice, function
             passed_over.append(f"{entry}: {reason}")
         if passed_over:
             reason = "no entry can be launched: " + "; ".join(passed_over)

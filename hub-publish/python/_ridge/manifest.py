@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 from .expression import Expression
+from .situation import ALONE, CHAIN
 
 SCHEMA = 1
 
@@ -66,6 +67,8 @@ class Entry:
     """A compiled candidate and where it applies."""
 
     rule: str
+    # `alone` or `chain` where the shape has an entry for either; None for both.
+    situation: str | None
     workload: str | None
     device: str | None
     architecture: str
@@ -189,6 +192,13 @@ def _artifact(digest, data):
     return Artifact(digest, data["symbol"], data["cubin"], data["ptx"], parameters, static)
 
 
+def _situation(data):
+    situation = data.get("situation")
+    if situation not in (None, ALONE, CHAIN):
+        raise ValueError(f"an entry of kernel.json is for a situation {situation!r}")
+    return situation
+
+
 def _entry(data, names, artifacts):
     def parse(text):
         return Expression(text, names)
@@ -201,6 +211,7 @@ def _entry(data, names, artifacts):
         arguments.append(Argument(part["kind"], part.get("name"), part.get("dtype"), expression))
     return Entry(
         rule=data["rule"],
+        situation=_situation(data),
         workload=data["workload"],
         device=data["device"],
         architecture=data["architecture"],

@@ -37,11 +37,12 @@ def key_places(inputs):
     return places
 
 
-def call_source(inputs):
+def call_source(inputs, two_situations):
     """The text of `call(*inputs, out)`: from a public function to a launcher.
 
-    inputs: the manifest's. Free names: `function_modes`, `grad_enabled`, `find` (shapes and a
-    default to pairs of a guard and a launcher) and `usual`.
+    inputs: the manifest's; two_situations: whether calls in a chain may have launchers of their own.
+    Free names: `function_modes`, `grad_enabled`, `find` (shapes and a default to pairs of a guard and
+    a launcher), `usual`, and with two situations `depth` and `find_in_chain`.
     """
     names = [f"a{place}" for place in range(len(inputs))]
     tensors = [name for name, value in zip(names, inputs) if value.shape is not None]
@@ -54,11 +55,12 @@ def call_source(inputs):
     shapes = [f"a{place}.shape" for place in key_places(inputs)]
     key = shapes[0] if len(shapes) == 1 else f"({', '.join(shapes)})"
     arguments = ", ".join(names)
+    find = "(find_in_chain if depth() else find)" if two_situations else "find"
     return f"""\
 def call({arguments}, out):
     if {"".join(tests)}not function_modes():
         try:
-            for is_as_before, launch in find({key}, ()):
+            for is_as_before, launch in {find}({key}, ()):
                 if is_as_before({", ".join(tensors)}):
                     break
             else:

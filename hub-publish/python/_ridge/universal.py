@@ -1,5 +1,6 @@
 """The kernel of a variant without artifacts: its mathematics in torch, behind the same checks."""
 
+import contextlib
 import importlib
 
 from . import manifest as manifests
@@ -17,7 +18,7 @@ except ModuleNotFoundError as error:
 
 
 class UniversalKernel:
-    """One kernel: `call` and `why`. It can be made without torch, not called."""
+    """One kernel: `call`, `why` and `chain`. It can be made without torch, not called."""
 
     def __init__(self, folder, package):
         """folder: the variant's; package: its name in `sys.modules`."""
@@ -36,6 +37,10 @@ class UniversalKernel:
         """Always the mathematics in torch."""
         self._checked().bind(arguments)
         return Choice("reference", reason="this variant is mathematics in torch")
+
+    def chain(self):
+        """A context that changes nothing."""
+        return contextlib.nullcontext()
 
     def _checked(self):
         if self._signature is None:

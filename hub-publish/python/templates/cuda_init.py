@@ -40,6 +40,17 @@ def why(@parameters@, *, device=None):
     return _kernel.why((@arguments@,), device)
 
 
+def chain():
+    """A context in which `@function@` follows kernels that let the next one start early.
+
+    Ridge's kernels that are launched programmatically do so; torch's do not. A call in it takes the
+    kernel that was fastest in launches back to back, any other call the one that was fastest behind
+    a kernel that triggers nothing, where these are two. Both are right; they may differ in the last
+    bits. It holds for this thread and task, and for compiled functions that are called in it.
+    """
+    return _kernel.chain
+
+
 @imports@
 
 __all__ = [@exports@]

@@ -25,6 +25,11 @@ def why(@parameters@, *, device=None):
     return _kernel.why((@arguments@,), device)
 
 
+def chain():
+    """A context that changes nothing: it is for the variant with kernels."""
+    return _kernel.chain()
+
+
 try:
     @imports@
 except ModuleNotFoundError as _error:

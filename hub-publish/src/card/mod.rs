@@ -21,6 +21,7 @@ pub(crate) fn write(publication: &Publication<'_>, universal: bool) -> String {
         table::measured(publication),
         words::verified(publication),
         dispatch(spec),
+        situations(publication),
         reproduce(publication),
         compatibility(publication, universal),
         limits(publication, universal),
@@ -135,6 +136,28 @@ fn dispatch(spec: &KernelSpec) -> String {
          4. the default kernel, compiled for the same {fixed};\n\
          5. the mathematics in torch, with one warning.\n\n\
          `why(…)` answers which, and why the ones before were passed over.\n"
+    )
+}
+
+/// What a second kernel is for; nothing where no shape has one.
+fn situations(publication: &Publication<'_>) -> String {
+    let entries = publication.matrix.entries();
+    let count = entries.iter().filter(|entry| entry.alone.is_some()).count();
+    if count == 0 {
+        return String::new();
+    }
+    let function = function_name(publication.spec);
+    format!(
+        "## Called alone, or in a chain\n\n\
+         {count} of {} tuned shapes have two kernels. One was fastest in launches back to back, where the \
+         kernel before may let the next one start early; the other is surely faster behind a kernel that \
+         lets nothing start, such as torch's. A call takes the second unless it is told that it is in a \
+         chain:\n\n\
+         ```python\nwith {function}.chain():\n    …  # calls behind kernels that trigger early\n```\n\n\
+         Both were verified alike; their results may differ in the last bits. The context holds for its \
+         thread and task, in functions that are compiled and called in it, and while a CUDA graph is \
+         captured.\n",
+        entries.len()
     )
 }
 

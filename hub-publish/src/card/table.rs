@@ -1,6 +1,6 @@
 //! The table of times.
 
-use ridge_spec::matrix::{Entry, EntryTime};
+use ridge_spec::matrix::{AloneWinner, Entry, EntryTime};
 use ridge_spec::record::TuningRecord;
 
 use super::words;
@@ -11,14 +11,20 @@ pub(super) fn measured(publication: &Publication<'_>) -> String {
     let entries = publication.matrix.entries();
     let any_measured = entries.iter().any(|entry| matches!(entry.time, EntryTime::Measured { .. }));
     let title = if any_measured { "## Measured" } else { "## Predicted" };
+    let record_of =
+        |entry: &Entry| publication.records.iter().find(|record| record.digest() == entry.record);
+    let rows: Vec<(&Entry, Option<&TuningRecord>)> =
+        entries.iter().map(|entry| (entry, record_of(entry))).collect();
+    let any_alone = rows.iter().any(|(_, record)| record.and_then(AloneWinner::of).is_some());
     let mut text = format!(
         "{title}\n\n\
-         | workload | shape | device | time | 95 % of the median | GB/s | of the roofline | copy of the same bytes |\n\
-         | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n"
+         | workload | shape | device | time | 95 % of the median | GB/s | of the roofline | copy of the same bytes{} |\n\
+         | --- | --- | --- | ---: | ---: | ---: | ---: | ---:{} |\n",
+        if any_alone { " | alone" } else { "" },
+        if any_alone { " | ---:" } else { "" },
     );
-    for entry in entries {
-        let record = publication.records.iter().find(|record| record.digest() == entry.record);
-        text.push_str(&row(entry, record));
+    for (entry, record) in &rows {
+        text.push_str(&row(entry, *record, any_alone));
     }
     text.push_str(
         "\nGB/s counts every byte of the inputs and outputs once; the roofline is that at the data \
@@ -30,6 +36,18 @@ pub(super) fn measured(publication: &Publication<'_>) -> String {
              rounds.",
         );
     }
+    if any_alone {
+        text.push_str(
+            " *Alone* is one launch behind a kernel that triggers nothing, its start included; the \
+             other times are those of launches back to back.",
+        );
+    }
+    if entries.iter().any(|entry| entry.alone.is_some()) {
+        text.push_str(
+            " A row with a **second kernel** has one that is surely faster alone; the time is that \
+             kernel's, and the first one's is in brackets.",
+        );
+    }
     text.push('\n');
     if let Some(protocol) = words::protocol(publication.records) {
         text.push_str(&format!("\n{protocol}\n"));
@@ -37,7 +55,7 @@ pub(super) fn measured(publication: &Publication<'_>) -> String {
     text
 }
 
-fn row(entry: &Entry, record: Option<&TuningRecord>) -> String {
+fn row(entry: &Entry, record: Option<&TuningRecord>, any_alone: bool) -> String {
     let axes = entry.axes.iter().map(|(name, value)| format!("{name} {value}"));
     let types = entry.types.values().map(|dtype| dtype.name().to_owned());
     let shape: Vec<String> = axes.chain(types).collect();
@@ -56,12 +74,24 @@ fn row(entry: &Entry, record: Option<&TuningRecord>) -> String {
     let copy = record
         .and_then(|own| own.companions.as_ref())
         .map_or_else(|| "–".to_owned(), |own| duration(own.copy.median_ns()));
+    let alone = if any_alone { format!(" | {}", alone(entry, record)) } else { String::new() };
     format!(
-        "| {} | {} | {} | {time} | {interval} | {bandwidth} | {roofline} | {copy} |\n",
+        "| {} | {} | {} | {time} | {interval} | {bandwidth} | {roofline} | {copy}{alone} |\n",
         entry.workload,
         shape.join(", "),
         entry.device
     )
+}
+
+/// The time of a call alone, and of which kernel.
+fn alone(entry: &Entry, record: Option<&TuningRecord>) -> String {
+    let first = record.and_then(AloneWinner::of).map(|own| duration(own.median_ns));
+    match (&entry.alone, first) {
+        (Some(second), Some(first)) => {
+            format!("{} **second kernel** ({first})", duration(second.median_ns))
+        }
+        (_, first) => first.unwrap_or_else(|| "–".to_owned()),
+    }
 }
 
 /// Bytes per nanosecond, which is GB/s.

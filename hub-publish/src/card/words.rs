@@ -91,7 +91,7 @@ pub(super) fn verified(publication: &Publication<'_>) -> String {
     let repeatable = records.iter().filter_map(|record| record.companions.as_ref()?.repeatable);
     let (runs, same) = repeatable.fold((0, 0), |(n, same), own| (n + 1, same + u32::from(own)));
     if runs > 0 {
-        text.push_str(&format!("- bit for bit the same in two runs: {same} of {runs} entries\n"));
+        text.push_str(&format!("- bit for bit the same in two runs: {same} of {runs} kernels\n"));
     }
     let environments: BTreeSet<String> = records.iter().map(environment).collect();
     for environment in environments {

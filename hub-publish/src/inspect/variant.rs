@@ -248,7 +248,16 @@ fn entry(value: &Value) -> Option<InspectedEntry> {
         let axes: Vec<String> = axes.iter().map(|(name, n)| format!("{name}={n}")).collect();
         format!("default at {}", axes.join(","))
     } else {
-        format!("{} on {}", value.get("workload")?.as_str()?, value.get("device")?.as_str()?)
+        let workload = value.get("workload")?.as_str()?;
+        let alone = match value.get("situation") {
+            None => "",
+            Some(own) => match own.as_str()? {
+                "chain" => "",
+                "alone" => ", alone",
+                _ => return None,
+            },
+        };
+        format!("{workload} on {}{alone}", value.get("device")?.as_str()?)
     };
     Some(InspectedEntry {
         label,

@@ -7,7 +7,8 @@ use ridge_spec::digest::Digest;
 use ridge_spec::dtype::Dtype;
 use ridge_spec::expression::Scope;
 use ridge_spec::kernel::{Instance, KernelSpec, Role, Workload};
-use ridge_spec::matrix::{Entry, EntryTime};
+use ridge_spec::matrix::{AloneWinner, Entry, EntryTime, Situation};
+use ridge_spec::outcome::Outcome;
 use ridge_spec::record::TuningRecord;
 use ridge_spec::space::Candidate;
 use ridge_spec::target::{Architecture, DeviceProfile};
@@ -22,11 +23,18 @@ pub(super) fn all(publication: &Publication<'_>) -> Result<Vec<Value>, PublishEr
     let mut entries = Vec::new();
     let mut complete = Vec::new();
     for entry in publication.matrix.entries() {
-        let tuned = tuned(publication, entry)?;
-        if tuned.legal.is_empty() {
-            complete.push((tuned.key.clone(), entry.candidate.clone()));
+        let mut chain = tuned(publication, entry)?;
+        let alone = entry.alone.as_ref();
+        let alone = alone.map(|own| tuned_alone(publication, entry, own)).transpose()?;
+        if alone.is_some() {
+            chain.value["situation"] = json!(Situation::Chain.name());
         }
-        entries.push(tuned.value);
+        for written in [Some(chain), alone].into_iter().flatten() {
+            if written.legal.is_empty() {
+                complete.push((written.key.clone(), written.candidate.clone()));
+            }
+            entries.push(written.value);
+        }
     }
     for default in publication.defaults {
         let own = default_entry(publication, default)?;
@@ -44,6 +52,7 @@ type Key = (String, BTreeMap<String, Dtype>, BTreeMap<String, i64>);
 struct Written {
     value: Value,
     key: Key,
+    candidate: Candidate,
     legal: Vec<String>,
 }
 
@@ -61,53 +70,131 @@ struct Parts<'a> {
 
 fn tuned(publication: &Publication<'_>, entry: &Entry) -> Result<Written, PublishError> {
     let name = format!("{} on {}", entry.workload, entry.device);
-    let refuse = |reason: String| PublishError::Entry { entry: name.clone(), reason };
-    let record = publication
-        .records
-        .iter()
-        .find(|record| record.digest() == entry.record)
-        .ok_or_else(|| refuse(format!("its record `{}` is not there", entry.record.short())))?;
-    agrees(entry, record).map_err(|what| refuse(format!("its record has another {what}")))?;
-    let parts = Parts {
-        name: name.clone(),
-        architecture: entry.architecture,
-        axes: &entry.axes,
-        types: &entry.types,
-        scalars: record.workload.scalars.clone(),
-        candidate: &entry.candidate,
-        artifact: entry.artifact,
-        profile: &record.environment.profile,
-    };
-    let (mut written, instance) = assemble(publication, &parts)?;
-    let plan = publication.spec.launch(&instance, &entry.candidate);
-    if record.launch.is_some_and(|launch| plan.is_ok_and(|plan| plan.config != launch)) {
-        return Err(refuse("the spec launches it otherwise than its record says".to_owned()));
-    }
+    let record = proof(publication, &name, entry.record)?;
+    let refuse = |what: &str| refusal(&name, format!("its record has another {what}"));
+    agrees(entry, record).map_err(refuse)?;
+    let winner = Winner { record, candidate: &entry.candidate, artifact: entry.artifact };
+    let mut written = launched(publication, &name, entry, &winner)?;
     let interval = match entry.time {
         EntryTime::Measured { interval_ns: (low, high), .. } => json!([low, high]),
         EntryTime::Predicted { .. } => Value::Null,
     };
-    written.value["rule"] = json!("tuned");
-    written.value["workload"] = json!(entry.workload);
-    written.value["device"] = json!(entry.device);
     written.value["basis"] = json!(entry.time.basis());
     written.value["median_ns"] = json!(entry.time.median_ns());
     written.value["interval_ns"] = interval;
     Ok(written)
 }
 
-/// Whether an entry says what its record says; names what does not.
-fn agrees(entry: &Entry, record: &TuningRecord) -> Result<(), &'static str> {
-    let same = [
+/// The second entry of a shape, for calls behind a kernel that triggers nothing.
+fn tuned_alone(
+    publication: &Publication<'_>,
+    entry: &Entry,
+    alone: &AloneWinner,
+) -> Result<Written, PublishError> {
+    let name = format!("{} on {}, alone", entry.workload, entry.device);
+    let record = proof(publication, &name, alone.record)?;
+    let refuse = |what: &str| refusal(&name, format!("its record has another {what}"));
+    agrees_where(entry, record).map_err(refuse)?;
+    if AloneWinner::of(record).as_ref() != Some(alone) {
+        return Err(refuse("candidate, artifact or time"));
+    }
+    let chain = AloneWinner::of(proof(publication, &name, entry.record)?);
+    if !chain.is_some_and(|chain| alone.is_surely_faster_than(&chain)) {
+        let reason = "by the records it is not surely faster alone".to_owned();
+        return Err(refusal(&name, reason));
+    }
+    let winner = Winner { record, candidate: &alone.candidate, artifact: alone.artifact };
+    let mut written = launched(publication, &name, entry, &winner)?;
+    written.value["situation"] = json!(Situation::Alone.name());
+    written.value["basis"] = json!("measured");
+    written.value["median_ns"] = json!(alone.median_ns);
+    written.value["interval_ns"] = json!(alone.interval_ns);
+    Ok(written)
+}
+
+/// A candidate that won an entry's shape, and what proves it.
+struct Winner<'a> {
+    record: &'a TuningRecord,
+    candidate: &'a Candidate,
+    artifact: Digest,
+}
+
+/// A winner's entry but for its times.
+fn launched(
+    publication: &Publication<'_>,
+    name: &str,
+    entry: &Entry,
+    winner: &Winner<'_>,
+) -> Result<Written, PublishError> {
+    let record = winner.record;
+    let parts = Parts {
+        name: name.to_owned(),
+        architecture: entry.architecture,
+        axes: &entry.axes,
+        types: &entry.types,
+        scalars: record.workload.scalars.clone(),
+        candidate: winner.candidate,
+        artifact: winner.artifact,
+        profile: &record.environment.profile,
+    };
+    let (mut written, instance) = assemble(publication, &parts)?;
+    let plan = publication.spec.launch(&instance, winner.candidate);
+    if record.launch.is_some_and(|launch| plan.is_ok_and(|plan| plan.config != launch)) {
+        let reason = "the spec launches it otherwise than its record says".to_owned();
+        return Err(refusal(name, reason));
+    }
+    written.value["rule"] = json!("tuned");
+    written.value["workload"] = json!(entry.workload);
+    written.value["device"] = json!(entry.device);
+    Ok(written)
+}
+
+fn refusal(entry: &str, reason: String) -> PublishError {
+    PublishError::Entry { entry: entry.to_owned(), reason }
+}
+
+/// The record of that digest.
+fn proof<'a>(
+    publication: &Publication<'a>,
+    name: &str,
+    digest: Digest,
+) -> Result<&'a TuningRecord, PublishError> {
+    let record = publication.records.iter().find(|record| record.digest() == digest);
+    record.ok_or_else(|| refusal(name, format!("its record `{}` is not there", digest.short())))
+}
+
+/// Whether an entry is of the kernel, device and workload that a record is of; names what is not.
+fn agrees_where(entry: &Entry, record: &TuningRecord) -> Result<(), &'static str> {
+    first_other([
         ("kernel", entry.kernel == record.kernel),
         ("spec", entry.spec == record.spec),
         ("device", entry.device == record.environment.device),
         ("architecture", entry.architecture == record.environment.architecture),
         ("workload", entry.axes == record.workload.axes && entry.types == record.workload.types),
+    ])
+}
+
+/// Whether an entry says what its record says; names what does not.
+fn agrees(entry: &Entry, record: &TuningRecord) -> Result<(), &'static str> {
+    agrees_where(entry, record)?;
+    let interval = match (&record.outcome, entry.time) {
+        (Outcome::Measured(samples), EntryTime::Measured { interval_ns, .. }) => {
+            let interval = samples.interval(0.95);
+            interval_ns == (interval.low_ns, interval.high_ns)
+        }
+        (Outcome::Predicted(_), EntryTime::Predicted { .. }) => true,
+        _ => false,
+    };
+    first_other([
         ("candidate", entry.candidate == record.candidate),
         ("artifact", Some(entry.artifact) == record.artifact),
         ("time", record.outcome.time_ns() == Some(entry.time.median_ns())),
-    ];
+        ("interval", interval),
+    ])
+}
+
+/// The first that is not the same.
+fn first_other<const N: usize>(same: [(&'static str, bool); N]) -> Result<(), &'static str> {
     same.into_iter().find(|(_, same)| !same).map_or(Ok(()), |(what, _)| Err(what))
 }
 
@@ -142,7 +229,7 @@ fn assemble(
     parts: &Parts<'_>,
 ) -> Result<(Written, Instance), PublishError> {
     let spec = publication.spec;
-    let refuse = |reason: String| PublishError::Entry { entry: parts.name.clone(), reason };
+    let refuse = |reason: String| refusal(&parts.name, reason);
     let profile = publication
         .profiles
         .get(parts.profile)
@@ -191,7 +278,8 @@ fn assemble(
         "launch": launch::rule(spec, &instance, &scope).map_err(refuse)?,
     });
     let key = (parts.architecture.to_string(), parts.types.clone(), fixed);
-    Ok((Written { value, key, legal }, instance))
+    let candidate = parts.candidate.clone();
+    Ok((Written { value, key, candidate, legal }, instance))
 }
 
 fn bind(

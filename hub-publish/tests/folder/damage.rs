@@ -9,12 +9,11 @@ use serde_json::Value;
 
 use super::fixture::Fixture;
 
-const CUDA: &str = "build/torch-cuda";
+pub(crate) const CUDA: &str = "build/torch-cuda";
 
 /// Publishes, damages, and says what `verify-repo` would without running anything.
-fn problems(damage: impl Fn(&Path)) -> Vec<String> {
+fn problems(fixture: &Fixture, damage: impl Fn(&Path)) -> Vec<String> {
     let scratch = tempfile::tempdir().unwrap();
-    let fixture = Fixture::measured();
     folder::write(&fixture.publication(), scratch.path(), false).unwrap();
     damage(scratch.path());
     let mut inspection = inspect::open(scratch.path()).unwrap();
@@ -37,7 +36,13 @@ fn problems(damage: impl Fn(&Path)) -> Vec<String> {
 
 #[track_caller]
 fn check(damage: impl Fn(&Path), expected: &[&str]) {
-    let found = problems(damage);
+    check_of(&Fixture::measured(), damage, expected);
+}
+
+/// Checks that each of the expected problems is told, and where there is none, none.
+#[track_caller]
+pub(crate) fn check_of(fixture: &Fixture, damage: impl Fn(&Path), expected: &[&str]) {
+    let found = problems(fixture, damage);
     for line in expected {
         assert!(found.iter().any(|own| own.starts_with(line)), "`{line}` is not in {found:#?}");
     }
@@ -54,14 +59,14 @@ fn first(root: &Path, folder: &str) -> String {
     format!("{CUDA}/{folder}/{}", names[0])
 }
 
-fn replace(root: &Path, path: &str, old: &str, new: &str) {
+pub(crate) fn replace(root: &Path, path: &str, old: &str, new: &str) {
     let text = std::fs::read_to_string(root.join(path)).unwrap();
     assert!(text.contains(old), "`{old}` is not in {path}");
     std::fs::write(root.join(path), text.replacen(old, new, 1)).unwrap();
 }
 
 /// Makes the digests those of the files again, as somebody would who means to deceive.
-fn sign_again(root: &Path) {
+pub(crate) fn sign_again(root: &Path) {
     let path = root.join(CUDA).join("metadata.json");
     let mut metadata: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     let files = metadata["digest"]["files"].as_object_mut().unwrap();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where it cannot go on")]
 
+mod alone;
 mod damage;
 mod fixture;
 
@@ -177,6 +178,13 @@ fn what_does_not_fit_is_refused() {
         &launched,
         "publish.entry: the entry for `small on NVIDIA H200` cannot be published: the spec launches it \
          otherwise than its record says",
+    );
+    let mut chain = Fixture::measured();
+    chain.spec.name = ridge_spec::kernel::KernelName::parse("chain").unwrap();
+    refused(
+        &chain,
+        "publish.interface: `chain` of `chain` cannot be published: the published module has something \
+         else of that name; the published function learns extents and types from its tensors",
     );
     let mut named = Fixture::measured();
     let x = named.spec.inputs.shift_remove("factor").unwrap();

@@ -25,7 +25,10 @@ pub(super) struct Round<T> {
 ///
 /// Each takes the best eight that are left. With `is_plain`, which says whether a candidate's launch
 /// is not programmatic, the best plain ones of the others join until a round has three.
-pub(super) fn rounds<T: Clone>(order: &[T], is_plain: Option<&dyn Fn(&T) -> bool>) -> Vec<Round<T>> {
+pub(super) fn rounds<T: Clone>(
+    order: &[T],
+    is_plain: Option<&dyn Fn(&T) -> bool>,
+) -> Vec<Round<T>> {
     let mut left: Vec<&T> = order.iter().collect();
     let mut rounds = Vec::new();
     while !left.is_empty() && rounds.len() < ROUNDS_MAX {
@@ -100,10 +103,7 @@ mod tests {
         check(
             20,
             Some(&[8, 9, 10, 19]),
-            &[
-                "[0, 1, 2, 3, 4, 5, 6, 7] + [8, 9, 10]",
-                "[11, 12, 13, 14, 15, 16, 17, 18] + [19]",
-            ],
+            &["[0, 1, 2, 3, 4, 5, 6, 7] + [8, 9, 10]", "[11, 12, 13, 14, 15, 16, 17, 18] + [19]"],
         );
         assert_eq!(rounds(&[0; 100], None).len(), 8);
     }
