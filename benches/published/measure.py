@@ -8,7 +8,9 @@ Exit status: 0 all hold, 1 something does not, 2 something could not be measured
 """
 
 import argparse
+import contextlib
 import importlib.util
+import itertools
 import json
 import platform
 import statistics
@@ -35,7 +37,7 @@ DEVICE_RATIO = 1.01
 
 # Extents tried for a dynamic axis besides the tuned ones.
 OTHER_EXTENTS = (1, 2, 3, 17, 100, 1000, 5003)
-CUDA_PARTS = ("cold_capture", "graph", "streams", "device_time")
+CUDA_PARTS = ("cold_capture", "graph", "streams", "device_time", "alone_time")
 
 
 class Published:
@@ -48,7 +50,19 @@ class Published:
         self.manifest = self.module._kernel.manifest
         self.function = getattr(self.module, self.manifest.function)
         self.sample = import_module(f"{self.module.__name__}._ridge.sample")
-        self.tuned = [entry for entry in self.manifest.entries if entry.rule == "tuned"]
+        tuned = [entry for entry in self.manifest.entries if entry.rule == "tuned"]
+        # One a shape; the second entries of shapes that have two are for calls alone.
+        self.tuned = [entry for entry in tuned if entry.situation != "alone"]
+        self.alone = {self.key(entry): entry for entry in tuned if entry.situation == "alone"}
+
+    @staticmethod
+    def key(entry):
+        """What a shape's two entries have in common."""
+        return json.dumps([entry.device, entry.axes, entry.types], sort_keys=True)
+
+    def in_situation(self, situation):
+        """A context in which calls are in this situation."""
+        return self.module.chain() if situation == "chain" else contextlib.nullcontext()
 
     def arguments(self, axes, types, seed=0):
         return self.sample.arguments(self.manifest, axes, types, self.device, seed)
@@ -103,15 +117,17 @@ def correct(published):
     axes, types = published.smallest().axes, published.smallest().types
     for name, allowed in published.manifest.types.items():
         cases += [(axes, {**types, name: word}, "type") for word in allowed if word != types[name]]
+    situations = ("alone", "chain") if published.alone else ("alone",)
     answers = []
-    for axes, types, kind in cases:
+    for (axes, types, kind), situation in itertools.product(cases, situations):
         arguments = published.arguments(axes, types)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), published.in_situation(situation):
             warnings.simplefilter("ignore")
             result = published.function(*arguments)
             again = published.function(*arguments)
-        case = {"kind": kind, "axes": axes, "types": types}
-        case["rule"] = published.module.why(*arguments).rule
+            choice = published.module.why(*arguments)
+        case = {"kind": kind, "axes": axes, "types": types, "situation": situation}
+        case["rule"] = choice.rule
         case["error"] = published.error(arguments, result)
         case["repeats"] = all(map(torch.equal, _bytes(result), _bytes(again)))
         case["holds"] = case["error"] <= 1.0 and case["repeats"]
@@ -273,38 +289,87 @@ def streams(published):
 
 
 def device_time(published):
-    """Device time of every tuned shape beside what the campaign measured."""
+    """Device time of every tuned shape in a chain, beside what the campaign measured."""
     flush = timing.Flush()
-    answers = []
-    for entry in published.tuned:
-        answers.append(_timed(published, entry, flush))
-        torch.cuda.empty_cache()
+    with published.in_situation("chain"):
+        answers = [_timed(published, entry, flush) for entry in published.tuned]
     return {"holds": all(case["holds"] for case in answers), "cases": answers}
 
 
+def alone_time(published):
+    """Device time of a call behind a foreign read, as calls are by default and as one in a chain.
+
+    Where the shape has a kernel for calls alone, it must be the faster one of the two. The campaign's
+    time is told beside: the foreign kernel before it was another.
+    """
+    flush = timing.Flush()
+    answers = [_timed_alone(published, entry, flush) for entry in published.tuned]
+    return {"holds": all(case["holds"] for case in answers), "cases": answers}
+
+
+class Sets:
+    """Sets of a shape's tensors that together are several caches, and calls on them."""
+
+    def __init__(self, published, entry, flush):
+        arguments = published.arguments(entry.axes, entry.types)
+        choice = published.module.why(*arguments)
+        self.case = {"workload": entry.workload, "axes": entry.axes, "rule": choice.rule}
+        result = published.function(*arguments)
+        result = result if isinstance(result, tuple) else (result,)
+        tensors = [*(a for a in arguments if torch.is_tensor(a)), *result]
+        set_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        self.n_sets = timing.n_sets(set_bytes, flush.l2_bytes)
+        self._function = published.function
+        self._inputs = [
+            [a.clone() if torch.is_tensor(a) else a for a in arguments] for _ in range(self.n_sets)
+        ]
+        self.outputs = [
+            tuple(torch.empty_like(tensor) for tensor in result) for _ in range(self.n_sets)
+        ]
+
+    def call(self, place):
+        """Calls the kernel on a set."""
+        out = self.outputs[place]
+        self._function(*self._inputs[place], out=out if len(out) > 1 else out[0])
+
+
 def _timed(published, entry, flush):
-    case = {"workload": entry.workload, "axes": entry.axes, "campaign_ns": entry.median_ns}
-    arguments = published.arguments(entry.axes, entry.types)
-    case["rule"] = published.module.why(*arguments).rule
-    result = published.function(*arguments)
-    result = result if isinstance(result, tuple) else (result,)
-    tensors = [*(a for a in arguments if torch.is_tensor(a)), *result]
-    set_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    sets = timing.n_sets(set_bytes, flush.l2_bytes)
-    inputs = [[a.clone() if torch.is_tensor(a) else a for a in arguments] for _ in range(sets)]
-    outputs = [tuple(torch.empty_like(tensor) for tensor in result) for _ in range(sets)]
-
-    def call(place):
-        out = outputs[place]
-        published.function(*inputs[place], out=out if len(out) > 1 else out[0])
-
-    samples = timing.device_ns(call, sets, outputs, flush, entry.median_ns)
-    quarters = statistics.quantiles(samples, n=4)
-    case |= {"sets": sets, "samples": len(samples), "median_ns": round(statistics.median(samples))}
-    case["quartiles_ns"] = [round(quarters[0]), round(quarters[2])]
+    sets = Sets(published, entry, flush)
+    samples = timing.device_ns(sets.call, sets.n_sets, sets.outputs, flush, entry.median_ns)
+    case = sets.case | {"campaign_ns": entry.median_ns, "sets": sets.n_sets}
+    case |= _summary(samples)
     case["ratio"] = case["median_ns"] / entry.median_ns
     case["holds"] = case["ratio"] <= DEVICE_RATIO or entry.basis != "measured"
+    del sets
+    torch.cuda.empty_cache()
     return case
+
+
+def _timed_alone(published, entry, flush):
+    second = published.alone.get(published.key(entry))
+    sets = Sets(published, entry, flush)
+    case = sets.case | {"two_kernels": second is not None}
+    case |= _summary(timing.alone_ns(sets.call, sets.n_sets, sets.outputs, flush))
+    case["holds"] = True
+    if second is not None:
+        with published.in_situation("chain"):
+            samples = timing.alone_ns(sets.call, sets.n_sets, sets.outputs, flush)
+        case["chain_kernel"] = _summary(samples)
+        case["campaign_ns"] = second.median_ns
+        case["ratio"] = case["median_ns"] / second.median_ns
+        case["holds"] = case["median_ns"] < case["chain_kernel"]["median_ns"]
+    del sets
+    torch.cuda.empty_cache()
+    return case
+
+
+def _summary(samples):
+    quarters = statistics.quantiles(samples, n=4)
+    return {
+        "samples": len(samples),
+        "median_ns": round(statistics.median(samples)),
+        "quartiles_ns": [round(quarters[0]), round(quarters[2])],
+    }
 
 
 def host_cost(published):
@@ -316,8 +381,15 @@ def host_cost(published):
     x = torch.randn(16, 4096, dtype=torch.bfloat16, device=published.device)
     weight = torch.ones(4096, dtype=torch.bfloat16, device=published.device)
     function, module = published.function, published.module
+
+    def in_chain():
+        # Entered for every call: what it costs is part of it.
+        with module.chain():
+            function(*arguments)
+
     calls = {
         "this": lambda: function(*arguments),
+        "this_in_chain": in_chain,
         "operator": lambda: module._operator(*arguments),
         "rms_norm": lambda: F.rms_norm(x, (4096,), weight, 1e-6),
         "layer_norm": lambda: F.layer_norm(x, (4096,), weight, weight),
@@ -348,6 +420,7 @@ PARTS = {
         streams,
         host_cost,
         device_time,
+        alone_time,
     )
 }
 

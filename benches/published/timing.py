@@ -5,6 +5,9 @@ of n and of 2n launches over rotating sets of tensors, random bytes in the outpu
 foreign buffer before each replay, and the difference of the two over n, so that the cost of starting
 a replay cancels.
 
+*Time alone* is that of one launch behind a foreign read, its start included: graphs of a few pairs of
+a read and a call, less graphs of the reads.
+
 *Host cost* is what a call keeps the thread busy: many calls between two readings of a clock, on
 shapes so small that the GPU is never waited for.
 """
@@ -23,6 +26,12 @@ REPLAY_NS = 300_000
 ROUNDS = 40
 WARM_UP_ROUNDS = 2
 
+# As the campaigns' companion `alone` has it.
+ALONE_LAUNCHES = 8
+ALONE_BYTES = 96 << 20
+ALONE_ROUNDS = 20
+ALONE_WARM_UP_ROUNDS = 1
+
 HOST_CALLS = 300
 HOST_ROUNDS = 40
 
@@ -33,9 +42,14 @@ class Flush:
     def __init__(self):
         self.l2_bytes = torch.cuda.get_device_properties(0).L2_cache_size
         self._buffer = torch.ones(FLUSH_TIMES * self.l2_bytes // 4, device="cuda")
+        self._part = self._buffer[: ALONE_BYTES // 4]
 
     def read(self):
         self._buffer.sum()
+
+    def read_part(self):
+        """What comes before a launch that is timed alone."""
+        self._part.sum()
 
 
 def n_sets(set_bytes, l2_bytes):
@@ -71,6 +85,29 @@ def device_ns(call, sets, outputs, flush, about_ns):
         if turn >= WARM_UP_ROUNDS and sample > 0:
             samples.append(sample)
     return samples
+
+
+def alone_ns(call, sets, outputs, flush):
+    """Samples of nanoseconds of one launch behind a foreign read, in the order taken."""
+    for place in range(sets):
+        call(place)
+    torch.cuda.synchronize()
+
+    def pair(place):
+        flush.read_part()
+        call(place)
+
+    reads = _record(lambda place: flush.read_part(), sets, ALONE_LAUNCHES)
+    pairs = _record(pair, sets, ALONE_LAUNCHES)
+    without, together = [], []
+    for turn in range(ALONE_ROUNDS + ALONE_WARM_UP_ROUNDS):
+        times = _replay(reads, outputs, flush), _replay(pairs, outputs, flush)
+        if turn >= ALONE_WARM_UP_ROUNDS:
+            without.append(times[0])
+            together.append(times[1])
+    middle = statistics.median_high(without)
+    samples = [(ns - middle) / ALONE_LAUNCHES for ns in together]
+    return [ns for ns in samples if ns > 0]
 
 
 def _record(call, sets, launches):

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ridge_spec::outcome::{Outcome, Samples};
+use ridge_spec::record::{self, Companions, TuningRecord};
+
 use super::ridge::{Run, Scratch, toolkit_is_there};
 
 /// A campaign of a few candidates in the emulator, or `None` without a compiler.
@@ -140,4 +143,73 @@ fn records_of_another_version_are_refused() {
     let nothing = scratch.run(&["verify-repo", "out", "--format", "json"]);
     assert_eq!(nothing.status, Some(2));
     assert_eq!(nothing.json()["error"]["code"], "repo.none");
+}
+
+/// Makes the campaign's finalists measured ones: the first to be launched programmatically, or else
+/// the first, is the fastest in a chain, and the first plain one besides it the fastest alone.
+/// Answers both candidates.
+fn as_measured(scratch: &Scratch) -> (String, String) {
+    let path = scratch.path().join("out/records.jsonl");
+    let log = record::read_log("records.jsonl", &std::fs::read(&path).unwrap());
+    let mut records = log.records;
+    records.retain(|own| own.protocol.name == "emulated-final-1" && own.artifact.is_some());
+    let is_early = |own: &TuningRecord| own.launch.is_some_and(|launch| launch.programmatic);
+    let chain = records.iter().position(is_early).unwrap_or(0);
+    let plain = (0..records.len()).find(|&at| at != chain && !is_early(&records[at])).unwrap();
+    for (at, own) in records.iter_mut().enumerate() {
+        let samples = |ns: u64| Samples::new([ns - 5, ns + 5].repeat(10)).unwrap();
+        let (chain_ns, alone_ns) = match at {
+            at if at == chain => (17_000, 21_000),
+            at if at == plain => (18_000, 20_000),
+            _ => (19_000, 22_000),
+        };
+        own.outcome = Outcome::Measured(samples(chain_ns));
+        own.companions = Some(Companions {
+            copy: samples(16_000),
+            hot: None,
+            alone: Some(samples(alone_ns)),
+            twin: None,
+            repeatable: Some(true),
+            throttled: 0,
+            clocks: None,
+        });
+        own.protocol.name = "cold-graph-1.final".to_owned();
+        own.environment.executor = "cuda:0".to_owned();
+        own.environment.driver = Some("580.159.04".to_owned());
+    }
+    let lines: String = records.iter().map(record::to_line).collect();
+    std::fs::write(path, lines).unwrap();
+    (records[chain].candidate.to_string(), records[plain].candidate.to_string())
+}
+
+#[test]
+fn a_second_winner_is_published_and_run() {
+    let Some(scratch) = tuned() else { return };
+    let (chain, alone) = as_measured(&scratch);
+    let report = scratch.run(&["report", "out"]);
+    assert_eq!(report.status, Some(0), "{}{}", report.stdout, report.stderr);
+    let page = std::fs::read_to_string(scratch.path().join("out/report.html")).unwrap();
+    assert!(page.contains("Fastest alone") && page.contains("alone, by another"), "{page}");
+
+    let first = publish(&scratch, &["repo"]);
+    assert_eq!(first.status, Some(0), "{}{}", first.stdout, first.stderr);
+    let answer = first.json();
+    assert_eq!((&answer["n_alone"], &answer["n_predicted"]), (&1.into(), &0.into()));
+    assert_eq!(answer["entries"][0]["candidate"], chain.as_str());
+    assert_eq!(answer["entries"][0]["alone"]["candidate"], alone.as_str());
+    assert_eq!(answer["entries"][0]["alone"]["median_ns"], 20_000);
+    let text = scratch.run(&["publish", "out", "--to-folder", "repo", "--dry-run"]);
+    assert!(text.stdout.contains("1 of them with a second kernel"), "{}", text.stdout);
+    assert!(text.stdout.contains("alone: 20.0 µs"), "{}", text.stdout);
+
+    let verified = verify(&scratch, &[]);
+    assert_eq!(verified.status, Some(0), "{}{}", verified.stdout, verified.stderr);
+    let ran: Vec<String> = verified.json()["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|own| own["entry"].as_str().unwrap().to_owned())
+        .collect();
+    let own = format!("{} on NVIDIA H200", super::tune::WORKLOAD);
+    assert_eq!(ran[..2], [own.clone(), format!("{own}, alone")], "{ran:?}");
 }

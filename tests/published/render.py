@@ -95,6 +95,7 @@ def placeholders(manifest, layers, reference):
         )
     outputs = ['"torch.Tensor"'] + ["torch.Tensor"] * (len(manifest["outputs"]) - 1)
     tuned = [entry for entry in manifest["entries"] if entry["rule"] == "tuned"]
+    tuned = [entry for entry in tuned if entry.get("situation") != "alone"]
     return {
         "kernel": manifest["kernel"],
         "function": function,

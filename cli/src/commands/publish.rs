@@ -88,6 +88,8 @@ pub(crate) struct PublishAnswer {
     pub(crate) n_artifacts: usize,
     pub(crate) n_defaults: usize,
     pub(crate) n_predicted: usize,
+    /// Entries with a second kernel, for calls alone.
+    pub(crate) n_alone: usize,
     pub(crate) entries: Vec<AnswerEntry>,
     /// What went to the Hub.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +104,17 @@ pub(crate) struct AnswerEntry {
     pub(crate) basis: &'static str,
     pub(crate) median_ns: u64,
     pub(crate) fraction_of_roofline: Option<f64>,
+    pub(crate) candidate: String,
+    pub(crate) artifact: String,
+    /// The second kernel, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) alone: Option<AnswerAlone>,
+}
+
+/// An entry's kernel for calls behind a kernel that triggers nothing.
+#[derive(Debug, Serialize)]
+pub(crate) struct AnswerAlone {
+    pub(crate) median_ns: u64,
     pub(crate) candidate: String,
     pub(crate) artifact: String,
 }
@@ -211,6 +224,7 @@ fn answer(gathered: &Gathered, flags: &PublishArguments, written: Written) -> Pu
         n_artifacts: gathered.artifacts.len(),
         n_defaults: gathered.defaults.len(),
         n_predicted: written.n_predicted,
+        n_alone: gathered.matrix.entries().iter().filter(|entry| entry.alone.is_some()).count(),
         entries: gathered.matrix.entries().iter().map(entry).collect(),
         hub: None,
     }
@@ -225,5 +239,10 @@ fn entry(entry: &Entry) -> AnswerEntry {
         fraction_of_roofline: entry.fraction_of_roofline,
         candidate: entry.candidate.to_string(),
         artifact: entry.artifact.to_string(),
+        alone: entry.alone.as_ref().map(|alone| AnswerAlone {
+            median_ns: alone.median_ns,
+            candidate: alone.candidate.to_string(),
+            artifact: alone.artifact.to_string(),
+        }),
     }
 }

@@ -21,6 +21,13 @@ pub(crate) fn answer(paint: &Paint, answer: &PublishAnswer) -> String {
             time::nanoseconds(entry.median_ns),
             paint.faint(&entry.candidate)
         ));
+        if let Some(alone) = &entry.alone {
+            text.push_str(&format!(
+                "    alone: {}  {}\n",
+                time::nanoseconds(alone.median_ns),
+                paint.faint(&alone.candidate)
+            ));
+        }
     }
     let verb = match (answer.dry_run, answer.changed.len() + answer.removed.len()) {
         (_, 0) => "unchanged",
@@ -28,9 +35,13 @@ pub(crate) fn answer(paint: &Paint, answer: &PublishAnswer) -> String {
         (false, _) => "published",
     };
     let place = answer.folder.as_ref().map(|it| format!(" in `{it}`")).unwrap_or_default();
+    let second = match answer.n_alone {
+        0 => String::new(),
+        n_alone => format!(", {n_alone} of them with a second kernel for calls alone"),
+    };
     let verb = if answer.hub.is_some() { "gathered" } else { verb };
     text.push_str(&format!(
-        "{} version {} {}: {} entries, {} default kernels, {} artifacts; {} files, {} bytes{}\n",
+        "{} version {} {}: {} entries{second}, {} default kernels, {} artifacts; {} files, {} bytes{}\n",
         answer.kernel,
         answer.version,
         paint.good(verb),

@@ -1,6 +1,6 @@
 //! What `tune` found, for people.
 
-use ridge_pipeline::answer::{Measurement, Ranked, TuneAnswer, WorkloadAnswer};
+use ridge_pipeline::answer::{FastestAlone, Measurement, Ranked, TuneAnswer, WorkloadAnswer};
 
 use super::paint::Paint;
 use super::time;
@@ -74,6 +74,9 @@ fn draw_workload(text: &mut String, paint: &Paint, answer: &WorkloadAnswer) {
     for ranked in answer.best.iter().take(SHOWN) {
         text.push_str(&ranking_row(ranked));
     }
+    if let Some(alone) = &answer.alone {
+        text.push_str(&fastest_alone(paint, alone));
+    }
     for refused in &answer.refused_finalists {
         text.push_str(&format!(
             "  {} {} on `{}`: {}\n",
@@ -116,6 +119,19 @@ fn ranking_row(ranked: &Ranked) -> String {
         }
     };
     format!("  {columns}  {}\n", values.join("  ").trim_end())
+}
+
+/// The second winner, which need not be among the candidates that are shown.
+fn fastest_alone(paint: &Paint, alone: &FastestAlone) -> String {
+    let instead = alone.chain_winner_ns.map_or_else(String::new, |winner_ns| {
+        format!(" instead of {}", time::nanoseconds(winner_ns))
+    });
+    format!(
+        "  {}: {}{instead}  {}\n",
+        paint.strong("fastest alone"),
+        time::nanoseconds(alone.time_ns),
+        alone.candidate
+    )
 }
 
 /// Half the width of the median's interval, as a share of the median.

@@ -1,9 +1,12 @@
 """Benchmarks of @kernel@ on the shapes it was tuned for: `kernels benchmark .`
 
-The times are those of a host that waits for the GPU after every call. Device times come from
-Ridge's own measurement; the table in the card has them.
+Each shape is called alone, as a call is by default, and as one in a chain (`…_chain`). The times are
+those of a host that waits for the GPU after every call, so that no kernel comes just before and what
+the two situations are about does not show: they say what either kernel takes as such. Device times
+come from Ridge's own measurement; the table in the card has them.
 """
 
+import contextlib
 import importlib
 
 import torch
@@ -21,7 +24,7 @@ class Tuned(Benchmark):
     seed = 0
 
 
-def _add(workload):
+def _add(workload, ending, context):
     def setup(self):
         self.sample = importlib.import_module(f"{self.kernel.__name__}._ridge.sample")
         self.manifest = self.kernel._kernel.manifest
@@ -30,7 +33,8 @@ def _add(workload):
         )
 
     def benchmark(self):
-        self.result = self.kernel.@function@(*self.arguments)
+        with context(self.kernel):
+            self.result = self.kernel.@function@(*self.arguments)
 
     def verify(self):
         # The runner compares with a tolerance that is not this kernel's, so it gets the error in
@@ -40,11 +44,12 @@ def _add(workload):
         self.out = torch.tensor(units * ALLOWED)
         return torch.tensor(0.0)
 
-    name = workload["name"].replace("-", "_").replace(".", "_")
+    name = workload["name"].replace("-", "_").replace(".", "_") + ending
     setattr(Tuned, f"setup_{name}", setup)
     setattr(Tuned, f"benchmark_{name}", benchmark)
     setattr(Tuned, f"verify_{name}", verify)
 
 
 for _workload in WORKLOADS:
-    _add(_workload)
+    _add(_workload, "", lambda kernel: contextlib.nullcontext())
+    _add(_workload, "_chain", lambda kernel: kernel.chain())

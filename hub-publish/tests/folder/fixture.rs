@@ -133,10 +133,10 @@ impl Fixture {
         let files = BTreeMap::from([("row_scale.cu".to_owned(), source)]);
         let digest = spec.digest(&files);
         let profile = profile();
-        let artifacts =
-            vec![artifact("small"), artifact("large"), artifact("default"), artifact("alone")];
+        let names = ["small", "large", "default", "alone"];
         let n_artifacts = if finalists.len() > 2 { 4 } else { 3 };
-        let artifacts = artifacts[..n_artifacts].to_vec();
+        let artifacts: Vec<Artifact> =
+            names[..n_artifacts].iter().map(|name| artifact(name)).collect();
         let records: Vec<TuningRecord> = finalists
             .iter()
             .map(|(workload, candidate, place, ns)| {

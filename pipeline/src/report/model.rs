@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use ridge_spec::matrix::{AloneWinner, DeriveOptions, Matrix};
 use ridge_spec::outcome::{Outcome, TermTime};
 use ridge_spec::record::TuningRecord;
 use ridge_spec::space::Candidate;
+
+use crate::tune::is_final;
 
 /// A campaign, workload by workload.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Workload {
     pub(crate) bytes_min: u64,
     pub(crate) flops: u64,
     pub(crate) evaluations: Vec<Evaluation>,
+    /// Who is surely faster alone than the best, where somebody is.
+    pub(crate) fastest_alone: Option<AloneWinner>,
 }
 
 /// One evaluated candidate.
@@ -38,6 +43,8 @@ pub(crate) struct Evaluation {
     pub(crate) bytes_moved: Option<f64>,
     /// What was predicted of a measured candidate, nanoseconds.
     pub(crate) predicted_ns: Option<u64>,
+    /// One launch behind a foreign kernel, nanoseconds, where that was timed.
+    pub(crate) alone_ns: Option<u64>,
     pub(crate) phases: Phases,
 }
 
@@ -80,6 +87,7 @@ impl Campaign {
                     bytes_min: record.bytes_min,
                     flops: record.flops,
                     evaluations: Vec::new(),
+                    fastest_alone: None,
                 }
             });
             let evaluation = Evaluation::from_record(record);
@@ -88,6 +96,11 @@ impl Campaign {
             match earlier {
                 Some(earlier) => earlier.supersede(evaluation),
                 None => group.evaluations.push(evaluation),
+            }
+        }
+        for entry in winners(records.iter().filter(ours), last).entries() {
+            if let Some(group) = groups.get_mut(&entry.workload) {
+                group.fastest_alone.clone_from(&entry.alone);
             }
         }
         Some(Self {
@@ -100,6 +113,12 @@ impl Campaign {
             workloads: order.into_iter().filter_map(|name| groups.remove(&name)).collect(),
         })
     }
+}
+
+/// The matrix of a campaign's finalists.
+fn winners<'a>(records: impl Iterator<Item = &'a TuningRecord>, last: &TuningRecord) -> Matrix {
+    let options = DeriveOptions { spec: Some(last.spec), ..DeriveOptions::default() };
+    Matrix::derive(records.filter(|record| is_final(record)), &options)
 }
 
 impl Evaluation {
@@ -128,6 +147,10 @@ impl Evaluation {
             verdict,
             bytes_moved: bytes_moved(record),
             predicted_ns: record.prediction.as_ref().map(|it| it.time_ns),
+            alone_ns: record
+                .companions
+                .as_ref()
+                .and_then(|it| Some(it.alone.as_ref()?.median_ns())),
             phases: Phases {
                 compile_ns: record.phases.compile_ns,
                 verify_ns: record.phases.verify_ns,
@@ -139,6 +162,7 @@ impl Evaluation {
     /// Takes a later record of the same candidate into account.
     fn supersede(&mut self, later: Self) {
         self.verdict = later.verdict;
+        self.alone_ns = later.alone_ns;
         self.phases.compile_ns += later.phases.compile_ns;
         self.phases.verify_ns += later.phases.verify_ns;
         self.phases.measure_ns += later.phases.measure_ns;

@@ -3,7 +3,7 @@
 use ridge_autotune::cost::{Work, roofline};
 use ridge_runtime::profiles;
 
-use super::model::{Campaign, EvaluationVerdict, Workload};
+use super::model::{Campaign, Evaluation, EvaluationVerdict, Workload};
 use super::svg::escape;
 use super::{against, charts, pairs};
 
@@ -129,6 +129,10 @@ fn cards(workload: &Workload, roofline_ns: Option<f64>) -> String {
         let rate = workload.bytes_min as f64 / best.max(1) as f64;
         html.push_str(&card(&format!("{rate:.0} GB/s"), "least bytes over its time"));
     }
+    if let Some(alone) = &workload.fastest_alone {
+        let time = format!("{:.2} µs", alone.median_ns as f64 / 1e3);
+        html.push_str(&card(&time, "alone, by another candidate"));
+    }
     let refused = workload.evaluations.len() - timed;
     html.push_str(&card(&timed.to_string(), "candidates ranked"));
     html.push_str(&card(&refused.to_string(), "rejected"));
@@ -148,10 +152,16 @@ fn cards(workload: &Workload, roofline_ns: Option<f64>) -> String {
 fn ranking_table(workload: &Workload, roofline_ns: Option<f64>) -> String {
     let ranking = workload.ranking();
     let Some(first) = ranking.first() else { return String::new() };
-    let mut html = String::from(
-        "<h3>Best candidates</h3>\n<div class=\"scroll\"><table>\n<tr><th \
-         class=\"number\">µs</th><th class=\"number\">of roofline</th><th>limited by</th>",
+    let any_alone = ranking.iter().any(|evaluation| evaluation.alone_ns.is_some());
+    let mut html = String::from("<h3>Best candidates</h3>\n");
+    html.push_str(&fastest_alone(workload, first));
+    html.push_str(
+        "<div class=\"scroll\"><table>\n<tr><th class=\"number\">µs</th><th \
+         class=\"number\">of roofline</th><th>limited by</th>",
     );
+    if any_alone {
+        html.push_str("<th class=\"number\">alone, µs</th>");
+    }
     for (name, _) in first.candidate.iter() {
         html.push_str(&format!("<th>{}</th>", escape(name)));
     }
@@ -168,6 +178,10 @@ fn ranking_table(workload: &Workload, roofline_ns: Option<f64>) -> String {
             *time_ns as f64 / 1e3,
             escape(limiting.as_deref().unwrap_or(""))
         ));
+        if any_alone {
+            let alone = evaluation.alone_ns.map(|ns| format!("{:.2}", ns as f64 / 1e3));
+            html.push_str(&format!("<td class=\"number\">{}</td>", alone.unwrap_or_default()));
+        }
         for (_, value) in evaluation.candidate.iter() {
             html.push_str(&format!("<td>{}</td>", escape(&value.to_string())));
         }
@@ -175,6 +189,21 @@ fn ranking_table(workload: &Workload, roofline_ns: Option<f64>) -> String {
     }
     html.push_str("</table></div>\n");
     html
+}
+
+/// The second winner, which may be further down than the table goes.
+#[expect(clippy::cast_precision_loss, reason = "numbers are shown with three digits")]
+fn fastest_alone(workload: &Workload, first: &Evaluation) -> String {
+    let Some(alone) = &workload.fastest_alone else { return String::new() };
+    let instead = first.alone_ns.map_or_else(String::new, |ns| {
+        format!(", and the best of the table {:.2} µs", ns as f64 / 1e3)
+    });
+    format!(
+        "<p class=\"sub\">Fastest alone, behind a kernel that triggers nothing: \
+         <code>{}</code>, which takes {:.2} µs there{instead}.</p>\n",
+        escape(&alone.candidate.to_string()),
+        alone.median_ns as f64 / 1e3
+    )
 }
 
 fn rejection_table(workload: &Workload) -> String {
