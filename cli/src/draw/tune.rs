@@ -139,3 +139,29 @@ fn half_width(measurement: &Measurement, time_ns: u64) -> f64 {
     let width = measurement.interval.high_ns.saturating_sub(measurement.interval.low_ns);
     width as f64 / 2.0 / time_ns.max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use ridge_spec::digest::Digest;
+    use ridge_spec::space::Candidate;
+
+    use super::{FastestAlone, Paint, fastest_alone};
+
+    #[track_caller]
+    fn check(chain_winner_ns: Option<u64>, expected: &str) {
+        let alone = FastestAlone {
+            candidate: Candidate::parse("early=0,threads=64").unwrap(),
+            time_ns: 2404,
+            interval_ns: (2380, 2420),
+            chain_winner_ns,
+            artifact: Digest::of(b"artifact"),
+        };
+        assert_eq!(fastest_alone(&Paint::new(false), &alone), expected);
+    }
+
+    #[test]
+    fn the_second_winner_has_a_line_of_its_own() {
+        check(Some(2516), "  fastest alone: 2.40 µs instead of 2.52 µs  early=0,threads=64\n");
+        check(None, "  fastest alone: 2.40 µs  early=0,threads=64\n");
+    }
+}
