@@ -31,7 +31,7 @@ fn what_calibration_times_is_right_in_the_emulator() {
     let run = scratch.run(&["doctor", "--calibrate", "--device", "emulator", "--format", "json"]);
     assert_eq!(run.status, Some(0), "{}{}", run.stdout, run.stderr);
     let answer = run.json();
-    assert_eq!(answer["probes_checked"], 17, "{answer}");
+    assert_eq!(answer["probes_checked"], 18, "{answer}");
     assert_eq!(answer["figures"], serde_json::json!([]));
     assert!(answer["profile"].is_null(), "{answer}");
 }

@@ -139,7 +139,7 @@ fn unusable(choice: &dyn std::fmt::Display, reason: impl std::fmt::Display) -> P
     PipelineError::NoDevice { name: choice.to_string(), reason: reason.to_string() }
 }
 
-/// Runs every probe that the emulator can run, and nothing else.
+/// Runs every probe once in the emulator, and nothing else.
 fn check_in_emulator(
     setup: &Setup,
     observer: &dyn Observer,
@@ -147,9 +147,7 @@ fn check_in_emulator(
 ) -> Result<CalibrationAnswer, PipelineError> {
     let base = target::resolve(None, None)?;
     let emulator = Emulator::new();
-    let mut artifacts = compile(setup, base.architecture, observer)?;
-    // It runs no clusters.
-    artifacts.remove(&Probe::Clusters);
+    let artifacts = compile(setup, base.architecture, observer)?;
     observer.notify(Event::Step("checking the probes"));
     if let Some(wrong) = check::check(&emulator, &artifacts)? {
         return Err(unusable(&DeviceChoice::Emulator, format!("probe {wrong}")));

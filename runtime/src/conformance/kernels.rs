@@ -100,6 +100,31 @@ pub(super) const TWO_OUTPUTS: &str = "
   ret;
 }";
 
+/// `out[thread] = 1000 * rank + thread` of the next block of its cluster, through its shared memory.
+pub(super) const NEXT_OF_CLUSTER: &str = "
+.visible .entry k(.param .u64 out)
+{
+  .reg .b32 t, r, n, s, a, v, i;
+  .reg .b64 p;
+  .shared .align 4 .b8 tile[128];
+  ld.param.u64 p, [out];
+  mov.u32 t, %tid.x;
+  mov.u32 r, %cluster_ctarank;
+  mov.u32 n, %cluster_nctarank;
+  mov.u32 s, tile; mad.lo.u32 s, t, 4, s;
+  mad.lo.u32 v, r, 1000, t;
+  st.shared.u32 [s], v;
+  barrier.cluster.arrive; barrier.cluster.wait;
+  add.u32 r, r, 1; rem.u32 r, r, n;
+  mapa.shared::cluster.u32 a, s, r;
+  ld.shared::cluster.u32 v, [a];
+  barrier.cluster.arrive; barrier.cluster.wait;
+  mov.u32 i, %ctaid.x; mov.u32 n, %ntid.x; mad.lo.u32 i, i, n, t;
+  mad.wide.u32 p, i, 4, p;
+  st.global.u32 [p], v;
+  ret;
+}";
+
 /// Stops itself.
 pub(super) const TRAP: &str = "
 .visible .entry k(.param .u64 out)
@@ -165,6 +190,15 @@ pub(super) struct Launch<'a> {
 impl Launch<'_> {
     /// Runs it.
     pub(super) fn run(&self, device: &dyn Device) -> Result<ExecutionReport, DeviceError> {
+        self.run_in_clusters(device, None)
+    }
+
+    /// Runs it, in clusters of that many blocks.
+    pub(super) fn run_in_clusters(
+        &self,
+        device: &dyn Device,
+        cluster: Option<[u32; 3]>,
+    ) -> Result<ExecutionReport, DeviceError> {
         let artifact = artifact(self.kernel);
         device.execute(&Execution {
             artifact: &artifact,
@@ -172,7 +206,7 @@ impl Launch<'_> {
                 grid: self.grid,
                 block: self.block,
                 shared_memory_bytes: 0,
-                cluster: None,
+                cluster,
                 programmatic: false,
             },
             arguments: self.arguments,

@@ -10,9 +10,10 @@ mod promises;
 
 pub use promises::{
     counts_its_blocks, is_one_device_for_all_threads, keeps_inputs_between_executions,
-    orders_shared_memory_by_barriers, passes_scalars_and_integers, refuses_wrong_arguments,
-    repeats_itself, returns_outputs_in_order, runs_every_block_and_thread,
-    runs_sampled_blocks_only, survives_a_kernel_that_traps, updates_buffers_in_place,
+    lets_blocks_of_a_cluster_exchange, orders_shared_memory_by_barriers,
+    passes_scalars_and_integers, refuses_wrong_arguments, repeats_itself, returns_outputs_in_order,
+    runs_every_block_and_thread, runs_sampled_blocks_only, survives_a_kernel_that_traps,
+    updates_buffers_in_place,
 };
 
 /// One `#[test]` for each promise, for the device that `$make` makes. Where `$present` is given and
@@ -27,6 +28,7 @@ macro_rules! device_conformance {
             counts_its_blocks,
             is_one_device_for_all_threads,
             keeps_inputs_between_executions,
+            lets_blocks_of_a_cluster_exchange,
             orders_shared_memory_by_barriers,
             passes_scalars_and_integers,
             refuses_wrong_arguments,

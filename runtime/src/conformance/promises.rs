@@ -5,8 +5,8 @@ use ridge_spec::launch::Argument;
 use ridge_spec::outcome::FindingKind;
 
 use super::kernels::{
-    COUNT, INDICES, Launch, REVERSE, SCALARS, TRAP, TWO_OUTPUTS, in_out, input, output, tensor,
-    words,
+    COUNT, INDICES, Launch, NEXT_OF_CLUSTER, REVERSE, SCALARS, TRAP, TWO_OUTPUTS, in_out, input,
+    output, tensor, words,
 };
 use crate::device::{BlockSelection, Buffer, Device, DeviceError};
 
@@ -100,6 +100,37 @@ pub fn orders_shared_memory_by_barriers(device: &dyn Device) {
         let report = reverse(&buffers, &[tensor("in"), tensor("out")], threads).clean(device);
         let expected: Vec<u32> = values.iter().rev().copied().collect();
         assert_eq!(words(&report, "out"), expected, "{threads} threads");
+    }
+}
+
+/// The blocks of a cluster know their rank and read each other's shared memory after the cluster's
+/// barrier. A device without clusters refuses the launch, and says why.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+pub fn lets_blocks_of_a_cluster_exchange(device: &dyn Device) {
+    for blocks in [2, 4] {
+        let buffers = [output("out", 8 * 32)];
+        let arguments = [tensor("out")];
+        let launch = Launch {
+            kernel: NEXT_OF_CLUSTER,
+            grid: [8, 1, 1],
+            block: [32, 1, 1],
+            arguments: &arguments,
+            buffers: &buffers,
+            blocks: ALL,
+        };
+        let report = match launch.run_in_clusters(device, Some([blocks, 1, 1])) {
+            Ok(report) => report,
+            Err(error) => unreachable!("the device did not answer: {error}"),
+        };
+        if let Some(refused) = &report.refused {
+            eprintln!("skipped: {} runs no clusters: {}", device.name(), refused.summary());
+            return;
+        }
+        assert!(report.findings.is_empty(), "findings: {:#?}", report.findings);
+        let next = |block: u32| (block % blocks + 1) % blocks;
+        let of_block = |block| (0..32).map(move |thread| next(block) * 1000 + thread);
+        let expected: Vec<u32> = (0..8).flat_map(of_block).collect();
+        assert_eq!(words(&report, "out"), expected);
     }
 }
 

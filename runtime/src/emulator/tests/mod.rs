@@ -1,5 +1,6 @@
 //! What instructions compute, pinned one small kernel at a time.
 
+mod cluster;
 mod control;
 mod float;
 mod half;

@@ -1,6 +1,7 @@
 //! Tests through one script: accesses in, faults and counts out.
 #![expect(clippy::cast_possible_truncation, reason = "indices of lanes, bytes and steps")]
 
+mod cluster;
 mod counting;
 mod global;
 mod oracle;

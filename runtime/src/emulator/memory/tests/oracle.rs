@@ -10,9 +10,15 @@ use super::random::{Kind, Step, WARPS, offsets, perform, program, value};
 use super::{Script, buffers};
 use crate::emulator::memory::{GlobalMemory, LANES, Space};
 
-const THREADS: usize = LANES * WARPS as usize;
+/// Warps of all blocks together, at most.
+const WARPS_MAX: usize = 6;
+const THREADS: usize = LANES * WARPS_MAX;
 
-type Clock = [u32; THREADS];
+/// What a thread knows of each.
+pub(super) type Clock = [u32; THREADS];
+
+/// A byte: which memory, and where in it.
+type Byte = (usize, u64);
 
 #[derive(Clone, Debug)]
 struct Event {
@@ -22,16 +28,17 @@ struct Event {
     strong: bool,
 }
 
-struct Oracle {
-    clocks: Vec<Clock>,
+/// The definition.
+pub(super) struct Oracle {
+    pub(super) clocks: Vec<Clock>,
     arrived: Option<Clock>,
-    events: BTreeMap<(bool, u64), Vec<Event>>,
-    bytes: BTreeMap<(bool, u64), u8>,
+    events: BTreeMap<Byte, Vec<Event>>,
+    bytes: BTreeMap<Byte, u8>,
 }
 
 /// What the definition says of one access.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+pub(super) enum Verdict {
     Clean,
     /// Lanes in a race.
     Race(u32),
@@ -40,7 +47,7 @@ enum Verdict {
 }
 
 impl Oracle {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let clocks = (0..THREADS).map(|t| std::array::from_fn(|other| u32::from(other == t)));
         Self {
             clocks: clocks.collect(),
@@ -50,7 +57,8 @@ impl Oracle {
         }
     }
 
-    fn join(&mut self, threads: &[usize], mut joined: Clock) {
+    /// These threads meet, and learn of `joined` too.
+    pub(super) fn join(&mut self, threads: &[usize], mut joined: Clock) {
         for &thread in threads {
             for (joined, &clock) in joined.iter_mut().zip(&self.clocks[thread]) {
                 *joined = (*joined).max(clock);
@@ -68,13 +76,13 @@ impl Oracle {
         };
         match step {
             Step::Access { warp, space, kind, width, shape, mask, strong } => {
-                let is_global = *space == Space::Global;
+                let memory = usize::from(*space == Space::Global);
                 let strong = *strong || *kind == Kind::Atomic;
                 let offsets = offsets(*width, shape);
                 let lanes = (0..LANES).filter(|lane| mask >> lane & 1 == 1);
                 let elements: Vec<(usize, u64)> = lanes.map(|l| (l, offsets[l])).collect();
                 self.access(
-                    (is_global, *warp as usize, instruction),
+                    (memory, *warp as usize, instruction),
                     (*kind, strong),
                     &elements,
                     u64::from(*width),
@@ -110,9 +118,10 @@ impl Oracle {
         }
     }
 
-    fn access(
+    /// An access of a memory by a warp: each lane's element.
+    pub(super) fn access(
         &mut self,
-        (is_global, warp, instruction): (bool, usize, u32),
+        (memory, warp, instruction): (usize, usize, u32),
         (kind, strong): (Kind, bool),
         elements: &[(usize, u64)],
         width: u64,
@@ -124,7 +133,7 @@ impl Oracle {
         for &(lane, start) in elements {
             let thread = warp * LANES + lane;
             for byte in 0..width {
-                let at = (is_global, start + byte);
+                let at = (memory, start + byte);
                 let new = value(instruction, lane as u32, byte as u32 / 4).to_le_bytes();
                 let same =
                     kind == Kind::Store && self.bytes.get(&at) == Some(&new[byte as usize % 4]);
@@ -152,7 +161,7 @@ impl Oracle {
     /// Records an access; gives the lanes whose plain store another lane of it undid.
     fn put(
         &mut self,
-        added: &[((bool, u64), Event, u8)],
+        added: &[(Byte, Event, u8)],
         (is_write, strong): (bool, bool),
         is_atomic: bool,
     ) -> u32 {

@@ -56,7 +56,8 @@ impl Shape {
 /// Bytes within which all elements start.
 pub(super) const BYTES: u64 = 128;
 
-fn shape() -> impl Strategy<Value = Shape> {
+/// A random shape.
+pub(super) fn shape() -> impl Strategy<Value = Shape> {
     prop_oneof![
         (0u64..8).prop_map(Shape::Run),
         (0u64..40).prop_map(Shape::Uniform),
@@ -65,7 +66,8 @@ fn shape() -> impl Strategy<Value = Shape> {
     ]
 }
 
-fn mask() -> impl Strategy<Value = u32> {
+/// Random lanes.
+pub(super) fn mask() -> impl Strategy<Value = u32> {
     prop_oneof![
         Just(u32::MAX),
         any::<u32>(),
