@@ -69,7 +69,12 @@ impl Launch<'_> {
                 programmatic: false,
             },
             arguments: &[Argument::Tensor { name: "out".to_owned() }],
-            buffers: &[Buffer { name: "out".to_owned(), dtype: Dtype::I64, content }],
+            buffers: &[Buffer {
+                name: "out".to_owned(),
+                dtype: Dtype::I64,
+                content,
+                constant: false,
+            }],
             blocks: self.blocks,
             instructions_per_block: 1 << 12,
         })
