@@ -96,6 +96,11 @@ class Operator(unittest.TestCase):
             )
         self.assertEqual((y.shape, y.dtype), ((5, 6, 4096), BF16))
 
+    def test_out_on_another_device_is_refused(self):
+        x, weight = inputs(3)
+        with quiet(), self.assertRaisesRegex(ValueError, "^rmsnorm: `out` must be on cpu, got meta"):
+            self.module.rmsnorm(x, weight, out=torch.empty_like(x, device="meta"))
+
     def test_meta_tensors(self):
         x, weight = inputs(3)
         y = self.module.rmsnorm(x.to("meta"), weight.to("meta"))
@@ -182,6 +187,14 @@ class Refusals(unittest.TestCase):
         self.check(ValueError, "`eps` must fit in f32, got 1e+39", x, weight, 1e39)
         self.published.function(x, weight, 1)
         self.assertEqual(self.published.last().values("QQQif")[4], 1.0)
+
+    def test_other_devices_asked_about(self):
+        x, weight = inputs(2)
+        for device in ("H200", ("NVIDIA H200", 9), (9, 0), 5, ("NVIDIA H200", ("9", "0"))):
+            with self.assertRaisesRegex(TypeError, "^rmsnorm: `device` must be a board's name"):
+                self.published.module.why(x, weight, device=device)
+        there = self.published.module.why(x, weight, device=["NVIDIA H200", [9, 0]])
+        self.assertEqual(there.rule, "default")
 
     def test_devices(self):
         x, weight = inputs(2)

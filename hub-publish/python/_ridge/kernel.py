@@ -69,7 +69,7 @@ class CudaKernel:
         launch, choice = self._launcher(arguments, binding, situation)
         if launch is None:
             result = self._without_launch(choice, arguments, binding)
-            return result if out is None else copy_outputs(result, out)
+            return result if out is None else copy_outputs(result, out, self.manifest.function)
         ready = tuple(
             self.signature.scalar(value, argument) if value.shape is None else self._ready(argument)
             for value, argument in zip(self.manifest.inputs, arguments)
@@ -80,7 +80,9 @@ class CudaKernel:
             self._remember(tensors, launch, situation)
         with self._platform.on(tensors[0].get_device()):
             result = launch(*ready, out if fits else None)
-            return result if out is None or fits else copy_outputs(result, out)
+            if out is None or fits:
+                return result
+            return copy_outputs(result, out, self.manifest.function)
 
     def fake(self, arguments):
         """The outputs of a call, without data."""
@@ -90,6 +92,7 @@ class CudaKernel:
         """The Choice of a call. device: `(name, (major, minor))` of another GPU, or None."""
         binding = self.signature.bind(arguments)
         if device is not None:
+            device = self._device(device)
 
             def choose(situation):
                 return self._launchers.choose(binding, device, situation)
@@ -111,6 +114,19 @@ class CudaKernel:
             elif self._platform.is_gpu(tensor.device) and tensor.data_ptr() & mask:
                 copies.append(f"`{name}` is copied: its address is no multiple of {mask + 1}")
         return replace(choice, copies=tuple(copies), situation=situation, other=other.entry)
+
+    def _device(self, device):
+        """Another GPU as the caller gives it; raises TypeError for what is none."""
+        try:
+            name, (major, minor) = device
+            if isinstance(name, str) and isinstance(major, int) and isinstance(minor, int):
+                return name, (major, minor)
+        except (TypeError, ValueError):
+            pass
+        raise TypeError(
+            f"{self.manifest.function}: `device` must be a board's name and its compute capability, "
+            f'such as ("NVIDIA H200", (9, 0)), got {device!r}'
+        )
 
     def refuse_gradients(self, arguments):
         """Raises RuntimeError where an input records gradients: there is no backward."""
@@ -150,7 +166,7 @@ class CudaKernel:
         if plain and not platforms.is_watched():
             return self.run(arguments, out)
         result = self.operator(*arguments)
-        return result if out is None else copy_outputs(result, out)
+        return result if out is None else copy_outputs(result, out, self.manifest.function)
 
     def _launcher(self, arguments, binding, situation):
         """The launcher for these shapes and None; or None and the Choice of a call without one."""

@@ -31,7 +31,9 @@ class UniversalKernel:
         signature = self._checked()
         binding = signature.bind(arguments)
         result = run_reference(self._run, self.manifest, signature, arguments, binding)
-        return result if out is None else copy_outputs(result, out)
+        if out is None:
+            return result
+        return copy_outputs(result, out, self.manifest.function)
 
     def why(self, arguments, device=None):
         """Always the mathematics in torch."""

@@ -27,7 +27,7 @@ def @function@(@parameters@, *, out=None) -> @returns@:
     """
     if _is_compiling():
         result = _operator(@arguments@)
-        return result if out is None else _copy_outputs(result, out)
+        return result if out is None else _copy_outputs(result, out, "@function@")
     return _call(@arguments@, out)
 
 

@@ -28,7 +28,8 @@ pub struct Query<'a> {
 /// consumer checks it and falls back to the default candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice<'a> {
-    /// The entry; `None` stands for the spec's default candidate.
+    /// The entry, whose [`Entry::winner`] depends on the situation; `None` stands for the spec's
+    /// default candidate.
     pub entry: Option<&'a Entry>,
     /// Why this one.
     pub rule: Rule,
