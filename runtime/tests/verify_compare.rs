@@ -320,3 +320,21 @@ proptest! {
         prop_assert_eq!(comparison.worst, None);
     }
 }
+
+#[test]
+fn says_that_whole_numbers_cannot_hold_what_is_expected() {
+    let check = |dtype: Dtype, got: [f64; 2], expected: [f64; 2], hint: Option<&str>| {
+        let (axes, bytes) = (axes(&[("n", 2)]), encode_slice(dtype, &got));
+        let expected = Expected::real(expected.to_vec());
+        let compared = compare(&request(dtype, &axes, &bytes, &expected)).unwrap();
+        assert_eq!(compared.mismatch.unwrap().hint().as_deref(), hint, "{dtype}");
+    };
+    let said = "`y` is i8, which cannot hold 80.5: the reference must round it, or `cast` it";
+    check(Dtype::I8, [80.0, 3.0], [80.5, 3.0], Some(said));
+    let said = "`y` is u8, which cannot hold -78: the reference must round it, or `cast` it";
+    check(Dtype::U8, [0.0, 3.0], [-78.0, 3.0], Some(said));
+    let said = "`y` is bool, which cannot hold 0.5: the reference must round it, or `cast` it";
+    check(Dtype::Bool, [1.0, 1.0], [0.5, 1.0], Some(said));
+    check(Dtype::I8, [80.0, 3.0], [81.0, 3.0], None);
+    check(Dtype::Bf16, [80.0, 3.0], [90.3, 3.0], None);
+}

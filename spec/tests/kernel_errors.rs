@@ -271,6 +271,16 @@ fn spaces() {
         &[
             ("a parameter without values", &[("registers = [32, 64, 128]", "registers = []")]),
             (
+                "names that may be a generated kernel's parameters",
+                &[
+                    ("language = \"cuda\"", "language = \"cube\""),
+                    ("source = \"rmsnorm.cu\"\n", ""),
+                    ("options = [\"--maxrregcount={registers}\"]\n", ""),
+                    ("threads_per_row = [32, 64, 128, 256, 512]", "threads_per_row = [32, 64]"),
+                    ("hold = [\"registers\", \"shared\"]\n", ""),
+                ],
+            ),
+            (
                 "a value twice, and a text with a space",
                 &[("registers = [32, 64, 128]", "registers = [32, 32, \"a b\"]")],
             ),
@@ -349,6 +359,20 @@ fn workloads() {
     check(
         "workloads",
         &[
+            (
+                "a slice beyond its axis",
+                &[(
+                    "mean_square = mean(x * x, cols)",
+                    "low = x[cols: 0 .. 9999 as part]\nmean_square = mean(low * low, part)",
+                )],
+            ),
+            (
+                "a slice that begins before its axis",
+                &[(
+                    "mean_square = mean(x * x, cols)",
+                    "low = x[cols: -4 .. 4 as part]\nmean_square = mean(low * low, part)",
+                )],
+            ),
             (
                 "no workloads at all",
                 &[

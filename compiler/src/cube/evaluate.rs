@@ -1,12 +1,14 @@
 //! From a node of the graph to code that computes it at one place.
 
+use std::collections::BTreeSet;
+
 use cubecl_ir::{Comparison, ConstantValue, ElemType, IntKind, Variable};
 use ridge_spec::expression::IntegerExpression;
 use ridge_spec::math::{Binary, NodeIndex, Op, Unary, ValueKind};
 use ridge_spec::outcome::Rejection;
 
 use super::code::{COUNT, INTEGER, position};
-use super::kernel::{Coordinate, Kernel, Place, Scalar, Value};
+use super::kernel::{Coordinate, Kernel, Key, Place, Scalar, Value};
 use super::refused;
 
 impl Kernel<'_> {
@@ -362,7 +364,19 @@ impl Kernel<'_> {
 
     /// Loads what a node needs of tensors along the row, so that no load waits for a result.
     pub(super) fn preload(&mut self, node: NodeIndex, place: &Place) -> Result<(), Rejection> {
-        if self.frames.iter().any(|frame| frame.contains_key(&self.key(node, place))) {
+        self.preload_unseen(node, place, &mut BTreeSet::new())
+    }
+
+    /// As [`Self::preload`], but for what is in `seen`: a value used twice is followed once, or the
+    /// work would double with every statement that uses the one before twice.
+    fn preload_unseen(
+        &mut self,
+        node: NodeIndex,
+        place: &Place,
+        seen: &mut BTreeSet<Key>,
+    ) -> Result<(), Rejection> {
+        let key = self.key(node, place);
+        if self.frames.iter().any(|frame| frame.contains_key(&key)) || !seen.insert(key) {
             return Ok(());
         }
         let operands = self.program.operands(node);
@@ -376,11 +390,13 @@ impl Kernel<'_> {
             }
             Op::Slice { .. } | Op::Select { .. } | Op::Rename { .. } => {
                 let place = self.operand_place(node, place)?;
-                self.preload(operands[0], &place)
+                self.preload_unseen(operands[0], &place, seen)
             }
             // What is read depends on other values.
             Op::Take { .. } | Op::Concat { .. } | Op::Reduce { .. } => Ok(()),
-            _ => operands.into_iter().try_for_each(|operand| self.preload(operand, place)),
+            _ => operands
+                .into_iter()
+                .try_for_each(|operand| self.preload_unseen(operand, place, seen)),
         }
     }
 

@@ -14,7 +14,7 @@ use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::kernel::{KernelSpec, Reference};
 use ridge_spec::math::{Binary, NodeIndex, Op, Program, Reduction, Unary};
 
-use super::refusal;
+use super::{moved, refusal};
 
 /// How a graph becomes one kernel.
 #[derive(Clone, Debug)]
@@ -67,7 +67,8 @@ impl Fusion {
         if !errors.is_empty() {
             return Err(errors);
         }
-        reader.fuse().map_err(|error| vec![error])
+        let fused = reader.fuse().and_then(|fusion| moved::check(program).map(|()| fusion));
+        fused.map_err(|error| vec![error])
     }
 
     /// The graph that is fused.
@@ -217,6 +218,18 @@ impl<'a> Reader<'a> {
             let operand = self.program.operands(node)[0];
             let reduced = self.reduced(node);
             kept.extend(self.axes(operand).iter().filter(|axis| !reduced.contains(axis)));
+        }
+        if kept.is_empty() {
+            // What is reduced is the same for every row: each makes it again.
+            let is_reduced = |axis: &&String| {
+                self.reductions.iter().any(|&node| self.reduced(node).contains(axis))
+            };
+            let before = widest.axes.iter().take_while(|axis| !is_reduced(axis));
+            return Ok(if widest.axes.iter().any(|axis| is_reduced(&axis)) {
+                before.cloned().collect()
+            } else {
+                Vec::new()
+            });
         }
         let mut rows: Vec<String> =
             widest.axes.iter().filter(|axis| kept.contains(axis)).cloned().collect();

@@ -22,6 +22,7 @@ mod evaluate;
 mod explain;
 mod fusion;
 mod kernel;
+mod moved;
 mod operators;
 mod reduce;
 mod refusal;
@@ -50,7 +51,11 @@ use space::Generated;
 
 /// Counts up when the same candidate is written as another kernel, or the generated space or launch
 /// changes: records of kernels made before are then another kernel's.
-pub const GENERATOR: u32 = 3;
+pub const GENERATOR: u32 = 4;
+
+/// Stack of the thread that writes a kernel, which goes down the graph from its outputs: enough for
+/// as many operations behind one another as a program may have. Only what is used of it is memory.
+const STACK_BYTES: usize = 256 << 20;
 
 /// A candidate's kernel as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,9 +96,16 @@ pub fn source(
     })?;
     let extents = Extents::of(fusion.program(), instance)?;
     let schedule = Schedule::of(&fusion, instance, &extents, candidate)?;
-    let mut kernel = Kernel::new(spec, &fusion, instance, &schedule, &extents);
-    kernel.body()?;
-    let written = text::write(kernel, spec.name.as_str())?;
+    let write = || {
+        let mut kernel = Kernel::new(spec, &fusion, instance, &schedule, &extents);
+        kernel.body()?;
+        text::write(kernel, spec.name.as_str())
+    };
+    let written = std::thread::scope(|scope| {
+        let writer = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let writer = writer.spawn_scoped(scope, write).map_err(|error| refused(&error))?;
+        writer.join().unwrap_or_else(|_| Err(refused("the kernel cannot be written")))
+    })?;
     Ok(Source {
         text: written.text,
         entry: written.entry,

@@ -227,16 +227,10 @@ impl Kernel<'_> {
         is_approximate: bool,
     ) -> Scalar {
         let x = self.real_of(a);
-        if let (Binary::Pow, Scalar::Constant(exponent)) = (function, b) {
-            let is = |known: f64| known.to_bits() == exponent.to_bits();
-            if is(1.0) {
-                return Scalar::Emitted(x);
-            }
-            if is(2.0) || is(3.0) {
-                let square = self.code.binary(Arithmetic::Mul, x, x);
-                let cube = is(3.0).then(|| self.code.binary(Arithmetic::Mul, square, x));
-                return Scalar::Emitted(cube.unwrap_or(square));
-            }
+        if let (Binary::Pow, Scalar::Constant(exponent)) = (function, b)
+            && let Some(exponent) = small_whole(exponent)
+        {
+            return self.whole_power(x, exponent);
         }
         if let (Binary::Divide, Scalar::Constant(divisor)) = (function, b)
             && (is_approximate || is_power_of_two(divisor))
@@ -246,11 +240,42 @@ impl Kernel<'_> {
             return Scalar::Emitted(self.code.binary(Arithmetic::Mul, x, factor));
         }
         let y = self.real_of(b);
-        let function = if function == Binary::Pow { Arithmetic::Powf } else { Arithmetic::Div };
-        self.code.approximate(is_approximate);
+        // The approximate power goes by the logarithm, which a base below 0 has not: it is right
+        // where the exponent is known to have a fraction, and NaN is what the language says too.
+        let has_fraction =
+            matches!(b, Scalar::Constant(value) if value.is_finite() && value.fract().abs() > 0.0);
+        let (function, may_approximate): (fn(_) -> Arithmetic, bool) = match function {
+            Binary::Pow => (Arithmetic::Powf, has_fraction),
+            _ => (Arithmetic::Div, true),
+        };
+        self.code.approximate(is_approximate && may_approximate);
         let made = self.code.binary(function, x, y);
         self.code.approximate(false);
         Scalar::Emitted(made)
+    }
+
+    /// A power with a known whole exponent, by squaring: exact about the base's sign.
+    fn whole_power(&mut self, x: Variable, exponent: i32) -> Scalar {
+        let mut rest = exponent.unsigned_abs();
+        let (mut power, mut made) = (x, None);
+        while rest > 0 {
+            if rest % 2 == 1 {
+                made = Some(match made {
+                    None => power,
+                    Some(made) => self.code.binary(Arithmetic::Mul, made, power),
+                });
+            }
+            rest /= 2;
+            if rest > 0 {
+                power = self.code.binary(Arithmetic::Mul, power, power);
+            }
+        }
+        let Some(made) = made else { return Scalar::Constant(1.0) };
+        if exponent > 0 {
+            return Scalar::Emitted(made);
+        }
+        let one = constant(1.0, made.elem_type());
+        Scalar::Emitted(self.code.binary(Arithmetic::Div, one, made))
     }
 
     /// `then` where the condition holds, else `or_else`.
@@ -325,6 +350,11 @@ fn is_whole(scalar: Scalar) -> bool {
         Scalar::Constant(value) => value.fract().abs() <= 0.0 && value.abs() < 9.0e15,
         Scalar::Emitted(variable) => !matches!(variable.elem_type(), ElemType::Float(_)),
     }
+}
+
+/// A whole exponent whose power takes at most eight multiplications.
+fn small_whole(exponent: f64) -> Option<i32> {
+    (-16..=16).find(|&whole| f64::from(whole).to_bits() == exponent.to_bits())
 }
 
 fn is_power_of_two(value: f64) -> bool {

@@ -47,6 +47,18 @@ pub(super) fn nested_reduction(node: &Node, axis: &str, rows: &[String]) -> Diag
         .hint("reduce over every inner axis at once, or make this its own kernel")
 }
 
+pub(super) fn another_row(node: &Node, reduction: &Node, axis: &str) -> Diagnostic {
+    let message = format!(
+        "{} reads {} at another place along `{axis}`, where another row makes it",
+        what(node),
+        what(reduction),
+    );
+    Diagnostic::new("cube.another-row", message).at(node.location.clone()).hint(
+        "read the tensor it is made of there and reduce that, or make the reduction a kernel of \
+         its own",
+    )
+}
+
 pub(super) fn different_reductions(node: &Node, own: &[String], first: &Node) -> Diagnostic {
     let message = format!(
         "{} goes along {}, and {} of the same sweep does not",

@@ -2,7 +2,7 @@
 
 use ridge_spec::diagnostic::Diagnostic;
 use ridge_spec::expression::{IntegerExpression, Origin, Value};
-use ridge_spec::kernel::{KernelSpec, LaunchArgument, LaunchRule};
+use ridge_spec::kernel::{KernelSpec, LaunchArgument, LaunchRule, Role};
 use ridge_spec::math::{Binary, Op, Unary};
 use ridge_spec::space::{Candidate, Parameter, SearchSpace};
 
@@ -286,7 +286,10 @@ impl Generated {
             })
         })();
         match (SearchSpace::new(parameters, constraints, Some(default)), launch) {
-            (Ok(space), Ok(launch)) if errors.is_empty() => Ok((space, launch)),
+            (Ok(space), Ok(launch)) if errors.is_empty() => match legal_default(spec, space) {
+                Ok(space) => Ok((space, launch)),
+                Err(error) => Err(vec![error]),
+            },
             (space, launch) => {
                 errors.extend(space.err());
                 errors.extend(launch.err());
@@ -299,6 +302,48 @@ impl Generated {
 fn value_or<'a>(values: &'a [(&'static str, Value)], name: &str) -> &'a Value {
     let found = values.iter().find(|(own, _)| *own == name);
     found.map_or(&values[0].1, |(_, value)| value)
+}
+
+/// A narrowed space with a default that is legal wherever the kernel is tuned: of the candidates
+/// that keep what the author wrote in `default`, the one that differs least from the generated one.
+/// Where none is legal everywhere the default stays as it is.
+fn legal_default(spec: &KernelSpec, space: SearchSpace) -> Result<SearchSpace, Diagnostic> {
+    let is_narrowed = !spec.space.parameters.is_empty() || !spec.space.constraints.is_empty();
+    let Some(default) = space.default.clone().filter(|_| is_narrowed) else { return Ok(space) };
+    // What the device decides is not known here.
+    let known = |constraint: &&IntegerExpression| {
+        !constraint.variables().any(|name| name.starts_with("device."))
+    };
+    let constraints = space.constraints.iter().filter(known).cloned().collect();
+    let portable = SearchSpace::new(space.parameters.clone(), constraints, None)?;
+    let tuned = spec.workloads.iter().filter(|workload| workload.role == Role::Tune);
+    let scopes = tuned.map(|own| spec.scope(own)).collect::<Result<Vec<_>, _>>()?;
+    let breaks = |own: &Candidate| scopes.iter().find_map(|scope| portable.check(own, scope).err());
+    let (Some(first), Some(broken)) = (scopes.first(), breaks(&default)) else { return Ok(space) };
+    let Ok(legal) = portable.legal(first) else { return Ok(space) };
+    let written = spec.space.default.as_ref();
+    let keeps = |own: &Candidate| {
+        written
+            .is_none_or(|written| written.iter().all(|(name, value)| own.get(name) == Some(value)))
+    };
+    let distance = |own: &Candidate| {
+        own.iter().filter(|(name, value)| default.get(name) != Some(value)).count()
+    };
+    let nearest = legal.candidates().filter(|own| breaks(own).is_none()).min_by_key(|own| {
+        // The first of equals: candidates have an order of their own.
+        (!keeps(own), distance(own))
+    });
+    match nearest {
+        Some(nearest) if keeps(&nearest) => {
+            SearchSpace::new(space.parameters, space.constraints, Some(nearest))
+        }
+        Some(nearest) => Err(Diagnostic::new(
+            "cube.space",
+            format!("the default is not legal: {}", broken.message),
+        )
+        .hint(format!("the nearest legal one is `{nearest}`; or leave `default` out"))),
+        None => Ok(space),
+    }
 }
 
 fn unknown_parameter(narrowed: &Parameter, parameters: &[Parameter]) -> Diagnostic {

@@ -68,7 +68,8 @@ pub(super) fn write(kernel: Kernel<'_>, name: &str) -> Result<Written, Rejection
 fn write_unguarded(mut kernel: Kernel<'_>, name: &str) -> Result<Written, Rejection> {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let code = std::mem::replace(&mut kernel.code, super::code::Code::new());
-    let name = name.replace('-', "_");
+    // With an ending of its own, no kernel's name is a keyword, a type or a function in C++.
+    let name = format!("{}_kernel", name.replace('-', "_"));
     let definition = KernelDefinition {
         buffers: Vec::new(),
         tensor_maps: Vec::new(),

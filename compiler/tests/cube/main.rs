@@ -7,3 +7,4 @@ mod golden;
 mod library;
 mod refusals;
 mod support;
+mod unforeseen;

@@ -50,6 +50,7 @@ fn refusals_name_the_node_and_what_to_write() {
             "y = x * 2\nz = long * 2",
             "y = { shape = [\"rows\", \"cols\"], dtype = \"T\" }\nz = { shape = [\"rows\", \"free\"], dtype = \"T\" }",
         ),
+        ("another row's reduction", "y = x - take(max(x, cols), index(rows) * 0, rows)", wide),
         (
             "an output without rows",
             "y = sum(x, cols)\nz = index(cols) + 0",

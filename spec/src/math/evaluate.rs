@@ -87,6 +87,15 @@ impl EvaluateError {
 }
 
 impl Program {
+    /// Checks what extents decide, before anything is evaluated: that every slice lies in its axis,
+    /// and that an axis has one extent wherever it is made.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Program`] with the place in the math, or an axis that has no extent.
+    pub fn check_extents(&self, axes: &BTreeMap<String, i64>) -> Result<(), EvaluateError> {
+        Shapes::of(self, axes).map(drop)
+    }
+
     /// The outputs for these axes (declared and derived) and inputs, in binary64, their axes in
     /// declared order. An input's axes may be in any order.
     ///

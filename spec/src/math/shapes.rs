@@ -235,6 +235,7 @@ fn bounds(expression: &IntegerExpression, range: &str, extent: usize) -> Evaluat
 
 fn located(expression: &IntegerExpression, message: String) -> EvaluateError {
     let location = expression.origin().locate(0..expression.text().len());
-    let diagnostic = Diagnostic::new("math.slice-bounds", message).at(location);
+    let hint = "positions count from 0; none counts from the end";
+    let diagnostic = Diagnostic::new("math.slice-bounds", message).at(location).hint(hint);
     EvaluateError::Program(diagnostic.into())
 }

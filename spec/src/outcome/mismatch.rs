@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::number;
 use crate::dtype::Dtype;
+use crate::math::round_to;
 
 /// The difference between an output and its reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -220,7 +221,25 @@ pub enum Resemblance {
 impl Mismatch {
     /// What to try, as a sentence; `None` where the error resembles nothing well known.
     pub fn hint(&self) -> Option<String> {
-        self.resembles.as_ref().map(ToString::to_string)
+        let unheld = [&self.first, &self.worst].into_iter().find(|error| !self.holds(error));
+        match (unheld, &self.resembles) {
+            (_, Some(Resemblance::Unwritten)) | (None, _) => {
+                self.resembles.as_ref().map(ToString::to_string)
+            }
+            (Some(error), _) => Some(format!(
+                "`{}` is {}, which cannot hold {}: the reference must round it, or `cast` it",
+                self.output,
+                self.dtype,
+                Rounded(error.expected)
+            )),
+        }
+    }
+
+    /// Whether an output of whole numbers can hold what is expected of it; one of real numbers
+    /// comes near whatever it is.
+    fn holds(&self, error: &ElementError) -> bool {
+        self.dtype.is_float()
+            || (round_to(self.dtype, error.expected) - error.expected).abs() <= 0.0
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) struct Declared {
     names: BTreeMap<String, (&'static str, Key)>,
     /// Whether something was left out because it was wrong: what refers to it is not checked.
     pub(super) incomplete: bool,
+    /// Whether the kernel is generated, and with it parameters that the spec does not name.
+    pub(super) is_generated: bool,
 }
 
 /// Checks the declarations of a spec; those that are wrong are reported and left out.

@@ -58,12 +58,16 @@ impl Declared {
         parameters: &[Parameter],
         device: bool,
     ) -> Diagnostic {
+        let is_answered = diagnostic.message.starts_with("`device.")
+            || diagnostic.hint.as_ref().is_some_and(|hint| hint.starts_with("did you mean"));
         let quoted = |name: &str| diagnostic.message.starts_with(&format!("`{name}`"));
         if !device && diagnostic.message.starts_with("`device.") {
             diagnostic.hint =
                 Some("only constraints and launch expressions know the device".to_owned());
         } else if self.inputs.keys().chain(self.outputs.keys()).any(|name| quoted(name)) {
             diagnostic.hint = Some("a tensor or scalar has no integer value here".to_owned());
+        } else if device && self.is_generated && !is_answered {
+            diagnostic.hint = Some(super::space::GENERATED_HINT.to_owned());
         } else if parameters.is_empty() && !device && diagnostic.hint.is_none() {
             diagnostic.hint = Some("only axes and types can be used here".to_owned());
         }

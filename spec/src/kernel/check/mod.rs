@@ -88,13 +88,14 @@ fn check(context: &Context, wire: &v1::Spec) -> KernelSpec {
     let name = wire.kernel.name.as_ref().and_then(|text| kernel_name(context, text));
     let language = language(context, &wire.kernel);
     let mut declared = declarations::check(context, wire);
+    declared.is_generated = matches!(language, Some(Language::Cube));
     let space = space::check(context, wire.space.as_ref(), &mut declared);
     declared.check_macros(context, &space.parameters);
     if let Some(Language::Cuda { .. }) = &language {
         check_templates(context, &wire.kernel, &declared, &space);
     }
     let reference = reference(context, wire, &declared);
-    let is_cube = matches!(language, Some(Language::Cube));
+    let is_cube = declared.is_generated;
     if is_cube && !matches!(reference, None | Some(Reference::Math(_))) {
         let span = wire.reference.as_ref().map_or(0..0, |own| own.span.clone());
         let message = "a cube kernel is generated from `math`, and there is none".to_owned();

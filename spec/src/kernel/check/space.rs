@@ -8,6 +8,10 @@ use crate::expression::Value;
 use crate::space::{Candidate, Parameter, SearchSpace, VALUES_LIMIT};
 use crate::suggestion;
 
+/// What to do about a name that may be a generated parameter's.
+pub(super) const GENERATED_HINT: &str = "a generated kernel's parameter is used here once its \
+     values are listed in `[space.parameters]`; `ridge check` prints the names";
+
 /// Checks a space; what is wrong is reported and left out. The parameters' names are declared.
 pub(super) fn check(
     context: &Context,
@@ -33,8 +37,9 @@ pub(super) fn check(
         .filter_map(|text| declared.expression(context, Some(text), &parameters, true))
         .collect();
     let default = space.default.as_ref();
-    let default =
-        default.and_then(|(own, span)| candidate(context, span, own, &parameters, &doubtful));
+    let default = default.and_then(|(own, span)| {
+        candidate(context, span, own, &parameters, &doubtful, declared.is_generated)
+    });
     SearchSpace { parameters, constraints, default }
 }
 
@@ -75,6 +80,7 @@ fn candidate(
     entries: &[(Key, Value)],
     parameters: &[Parameter],
     doubtful: &[&str],
+    is_generated: bool,
 ) -> Option<Candidate> {
     let mut fits = true;
     let names = || parameters.iter().map(|own| own.name.as_str()).collect::<Vec<_>>();
@@ -82,7 +88,12 @@ fn candidate(
         let Some(parameter) = parameters.iter().find(|own| own.name == key.name) else {
             let message = format!("the default gives `{}`, which is no parameter", key.name);
             let mut diagnostic = context.at("space.unknown-parameter", &key.span, message);
-            diagnostic.hint = suggestion::hint(&key.name, names());
+            let is_misspelt = suggestion::closest(&key.name, names()).is_some();
+            diagnostic.hint = if is_generated && !is_misspelt {
+                Some(GENERATED_HINT.to_owned())
+            } else {
+                suggestion::hint(&key.name, names())
+            };
             context.push(diagnostic);
             fits = false;
             continue;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::super::wire::{Context, Key, v1};
-use super::super::{AxisKind, KernelSpec, Role, Tolerance, Workload, is_workload_name};
+use super::super::{AxisKind, KernelSpec, Reference, Role, Tolerance, Workload, is_workload_name};
 use crate::diagnostic::Diagnostic;
 use crate::dtype::Dtype;
+use crate::math::EvaluateError;
 use crate::suggestion;
 
 /// Checks a tolerance; what it leaves out is `base`'s, where there is one.
@@ -243,6 +244,12 @@ fn sizes(context: &Context, own: &v1::Workload, spec: &KernelSpec, workload: &Wo
     };
     if let Err(diagnostic) = spec.tensors(workload, &axes) {
         placed(diagnostic);
+    }
+    if let Reference::Math(program) = &spec.reference
+        && let extents = axes.iter().map(|(name, &extent)| (name.clone(), extent)).collect()
+        && let Err(EvaluateError::Program(diagnostic)) = program.check_extents(&extents)
+    {
+        placed(*diagnostic);
     }
     let Some(default) = spec.space.default.as_ref().filter(|_| workload.role == Role::Tune) else {
         return;
