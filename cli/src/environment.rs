@@ -16,7 +16,13 @@ fn variable(name: &str) -> Option<String> {
 
 /// What the machine and the flags say about tools, caches and cores.
 pub(crate) fn setup(global: &Global) -> anyhow::Result<Setup> {
-    let lookup = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    // A worker compiles in another folder: what is relative is so to this one.
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let lookup = |name: &str| {
+        let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+        let is_folder = ["RIDGE_CACHE", "RIDGE_TOOLKIT", "CUDA_HOME", "CUDA_PATH"].contains(&name);
+        Some(if is_folder { absolute(value.into()).into_os_string() } else { value })
+    };
     let threads = global
         .threads
         .and_then(|threads| NonZero::new(usize::from(threads)))
@@ -27,6 +33,7 @@ pub(crate) fn setup(global: &Global) -> anyhow::Result<Setup> {
         DeviceWorkerCommand { program: program.clone(), arguments: vec!["device-worker".into()] };
     let worker = WorkerCommand { program, arguments: vec!["compile-worker".into()] };
     let (toolkit, cache) = (global.toolkit.clone(), global.cache.clone());
+    let (toolkit, cache) = (toolkit.map(absolute), cache.map(absolute));
     Ok(Setup::new(lookup, toolkit, cache, worker, device_worker, threads))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! CARD.md  build.toml  flake.nix  torch-ext/<function>/…  benchmarks/  tests/
-//! kernel/                   the spec, its files, the records: enough to verify and to tune again
+//! kernel/                   the spec, its files, the records: enough to verify and to tune again;
+//!                           the digests of all that is not in build/
 //! build/torch-cuda/         what `kernels` loads where there is an NVIDIA GPU
 //! build/torch-universal/    the mathematics in plain torch, where it translates
 //! ```
@@ -16,6 +17,7 @@ use ridge_spec::target::Architecture;
 use serde_json::Value;
 
 use crate::interface::{self, function_name};
+use crate::listing::{self, LISTING_FILE};
 use crate::publication::{Publication, PublishError};
 use crate::python::Templates;
 use crate::{card, manifest, metadata, reference, source};
@@ -101,6 +103,7 @@ pub fn files(
     }
     let card = card::write(publication, torch.is_some());
     files.insert("CARD.md".to_owned(), card.into_bytes());
+    files.insert(LISTING_FILE.to_owned(), listing::text(&files).into_bytes());
     Ok((id, files))
 }
 
@@ -116,6 +119,9 @@ pub fn write(
 ) -> Result<Written, PublishError> {
     let (id, files) = files(publication)?;
     let present = present(folder)?;
+    if let Some(other) = other_kernel(folder, publication.spec.name.as_str()) {
+        return Err(PublishError::OtherKernel { folder: folder.to_owned(), other });
+    }
     let mut changed = Vec::new();
     for (path, bytes) in &files {
         let place = folder.join(path);
@@ -248,6 +254,14 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
         std::fs::create_dir_all(folder).map_err(error)?;
     }
     std::fs::write(path, bytes).map_err(error)
+}
+
+/// The kernel that is published in a folder, where it is another than `name`.
+fn other_kernel(folder: &Path, name: &str) -> Option<String> {
+    let path = folder.join(CUDA_VARIANT).join(manifest::MANIFEST_FILE);
+    let found: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    let other = found.get("kernel")?.as_str()?;
+    (other != name).then(|| other.to_owned())
 }
 
 /// The files of an earlier version, by path; what Python and git leave behind is not looked at.

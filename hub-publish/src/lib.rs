@@ -12,6 +12,7 @@ pub mod folder;
 pub mod hub;
 pub mod inspect;
 mod interface;
+mod listing;
 mod manifest;
 mod metadata;
 pub mod publication;

@@ -113,6 +113,14 @@ pub enum PublishError {
         /// One of them.
         found: String,
     },
+    /// The folder holds another kernel's repo.
+    #[error("`{}` holds the published kernel `{other}`", folder.display())]
+    OtherKernel {
+        /// The folder.
+        folder: PathBuf,
+        /// The kernel in it.
+        other: String,
+    },
     /// A folder without builds.
     #[error("`{}` is no kernel repo: there are no builds in it", path.display())]
     NotARepo {
@@ -145,7 +153,7 @@ impl PublishError {
             Self::Predicted { .. } => "publish.predicted",
             Self::Interface { .. } => "publish.interface",
             Self::Entry { .. } => "publish.entry",
-            Self::Folder { .. } => "publish.folder",
+            Self::Folder { .. } | Self::OtherKernel { .. } => "publish.folder",
             Self::NotARepo { .. } => "repo.none",
             Self::Write { .. } => "io.write",
             Self::Read { .. } => "io.read",
@@ -167,6 +175,7 @@ impl PublishError {
             }
             Self::Entry { .. } => None,
             Self::Folder { .. } => Some("name an empty folder, or one that `ridge publish` wrote"),
+            Self::OtherKernel { .. } => Some("a kernel has a folder of its own: name another"),
             Self::NotARepo { .. } => {
                 Some("name the folder that `ridge publish --to-folder` wrote, with `build` in it")
             }

@@ -250,3 +250,18 @@ fn what_a_golden_file_lacks_is_told_apart() {
     std::fs::write(&path, b"not tensors").unwrap();
     assert!(open().to_string().contains("not a safetensors file"));
 }
+
+#[test]
+fn what_memory_cannot_hold_is_refused_before_it_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let reference = python(folder.path(), "def run(**_): return {}", Duration::from_secs(10));
+    let huge = Problem {
+        inputs: vec![tensor("x", Dtype::U8, &[("rows", 1 << 40), ("cols", 64)])],
+        outputs: vec![tensor("y", Dtype::U8, &[("rows", 1 << 40), ("cols", 64)])],
+        ..problem()
+    };
+    let references = ReferenceSet::new(huge, Arc::new(reference), u64::MAX);
+    let error = references.case(Distribution::Normal, 1).unwrap_err();
+    assert_eq!(error.code(), "reference.too-large");
+    assert_eq!(error.to_string(), "workload `small` takes 1829588 GB of memory to check");
+}

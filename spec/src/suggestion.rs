@@ -32,7 +32,7 @@ pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) ->
     if let Some(name) = closest(word, known.clone()) {
         return Some(format!("did you mean `{name}`?"));
     }
-    const SHOWN: usize = 16;
+    const SHOWN: usize = 32;
     let names: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
     match names.len() {
         0 => None,

@@ -72,3 +72,22 @@ fn without_network_and_toolkit_it_says_what_to_try() {
     assert!(error["code"].as_str().unwrap().starts_with("toolchain."), "{error}");
     assert!(error["hint"].is_string(), "{error}");
 }
+
+/// Workers compile in another folder than the one that a relative path begins in.
+#[test]
+fn folders_may_be_relative() {
+    let scratch = Scratch::new();
+    if !toolkit_is_there(&scratch) {
+        return;
+    }
+    let answer = scratch.run(&["doctor", "--format", "json"]).stdout;
+    let library = answer
+        .split('"')
+        .flat_map(|text| text.split(' '))
+        .find(|text| text.contains("libnvrtc.so") && text.starts_with('/'));
+    let folder = std::path::Path::new(library.unwrap()).ancestors().nth(2).unwrap();
+    std::os::unix::fs::symlink(folder, scratch.path().join("toolkit")).unwrap();
+    let run = scratch.run(&["doctor", "--toolkit", "toolkit", "--cache", "cache"]);
+    assert_eq!(run.status, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("/toolkit/lib/libnvrtc.so"), "{}", run.stdout);
+}

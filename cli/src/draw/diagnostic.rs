@@ -21,16 +21,33 @@ pub(crate) fn diagnostic(paint: &Paint, diagnostic: &Diagnostic) -> String {
     text
 }
 
-/// The line a place is on, with a mark under it.
+/// Characters of a line that are shown.
+const WIDTH: usize = 160;
+
+/// Of them, those before the place where the line is longer.
+const BEFORE: usize = 40;
+
+/// The line a place is on, with a mark under it; of a long line, what is around the place.
 pub(crate) fn excerpt(paint: &Paint, place: &SourceLocation) -> String {
     let number = place.line.to_string();
     let gutter = " ".repeat(number.len());
     let bar = paint.faint("|");
     let start = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
+    let n_chars = place.text.chars().count();
+    let from = if n_chars > WIDTH { start.saturating_sub(BEFORE) } else { 0 };
+    let mut line: String = place.text.chars().skip(from).take(WIDTH).collect();
+    let mut start = start - from;
+    if from + WIDTH < n_chars {
+        line.push('…');
+    }
+    if from > 0 {
+        line.insert(0, '…');
+        start += 1;
+    }
     // Tabs stay tabs before the mark, so that it lands under the text.
     let lead: String =
-        place.text.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-    let room = place.text.chars().count().saturating_sub(start).max(1);
+        line.chars().take(start).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let room = line.chars().count().saturating_sub(start).max(1);
     let marks = "^".repeat(usize::try_from(place.length).unwrap_or(1).clamp(1, room));
     format!(
         "{gutter}{} {}:{}:{}\n{gutter} {bar}\n{} {bar} {}\n{gutter} {bar} {lead}{}\n",
@@ -39,7 +56,7 @@ pub(crate) fn excerpt(paint: &Paint, place: &SourceLocation) -> String {
         place.line,
         place.column,
         paint.faint(&number),
-        place.text,
+        line,
         paint.bad(&marks),
     )
 }
@@ -73,5 +90,22 @@ mod tests {
         hint: remove it
         code: spec.example
         "#);
+    }
+
+    #[test]
+    fn of_a_long_line_what_is_around_the_place_is_shown() {
+        let source = "a + ".repeat(1000);
+        let shown = |at: usize| {
+            let place = SourceLocation::of("kernel.toml", &source, at..at + 1);
+            let text = excerpt(&Paint::new(false), &place);
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let mark = lines[3].find('^').unwrap();
+            assert!(lines[2].chars().count() < 170, "{text}");
+            assert_eq!(lines[2].chars().nth(mark), Some('a'), "{text}");
+        };
+        shown(0);
+        shown(80);
+        shown(2000);
+        shown(source.len() - 4);
     }
 }

@@ -18,6 +18,7 @@ mod access;
 mod body;
 mod code;
 mod declared;
+mod erfc;
 mod evaluate;
 mod explain;
 mod fusion;

@@ -125,44 +125,6 @@ impl Kernel<'_> {
         made
     }
 
-    /// The complementary error function, which CubeCL lacks: a Chebyshev fit, within 1.2e-7 of the
-    /// value everywhere (Press et al., Numerical Recipes in C, 2nd edition, section 6.2, `erfcc`).
-    fn complementary_error(&mut self, x: Variable, is_approximate: bool) -> Variable {
-        /// From the highest power of t down to the constant term.
-        const FIT: [f64; 10] = [
-            0.170_872_77,
-            -0.822_152_23,
-            1.488_515_87,
-            -1.135_203_98,
-            0.278_868_07,
-            -0.186_288_06,
-            0.096_784_18,
-            0.374_091_96,
-            1.000_023_68,
-            -1.265_512_23,
-        ];
-        let ty = x.elem_type();
-        let one = constant(1.0, ty);
-        let z = self.code.unary(Arithmetic::Abs, x);
-        let half = self.code.binary(Arithmetic::Mul, z, constant(0.5, ty));
-        let below = self.code.binary(Arithmetic::Add, half, one);
-        let t = self.code.binary(Arithmetic::Div, one, below);
-        let mut exponent = constant(FIT[0], ty);
-        for &term in &FIT[1..] {
-            let product = self.code.binary(Arithmetic::Mul, exponent, t);
-            exponent = self.code.binary(Arithmetic::Add, product, constant(term, ty));
-        }
-        let square = self.code.binary(Arithmetic::Mul, z, z);
-        exponent = self.code.binary(Arithmetic::Sub, exponent, square);
-        self.code.approximate(is_approximate);
-        let exponential = self.code.unary(Arithmetic::Exp, exponent);
-        self.code.approximate(false);
-        let right = self.code.binary(Arithmetic::Mul, t, exponential);
-        let left = self.code.binary(Arithmetic::Sub, constant(2.0, ty), right);
-        let is_left = self.code.compare(Comparison::Lower, x, constant(0.0, ty));
-        self.code.select(is_left, left, right)
-    }
-
     /// A function of two numbers.
     pub(super) fn binary(
         &mut self,

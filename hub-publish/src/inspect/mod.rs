@@ -7,9 +7,9 @@
 //! | code | what is wrong |
 //! | --- | --- |
 //! | `repo.metadata` | `metadata.json` is none, or its identifier is not that of the content |
-//! | `repo.digest` | a file is not the one that the metadata's digest is of |
+//! | `repo.digest` | a file is not the one that the digest of the metadata, or of `kernel/files.json`, is of |
 //! | `repo.missing` | a file is not there |
-//! | `repo.foreign` | a file is there that the metadata does not know |
+//! | `repo.foreign` | a file is there that neither of them knows |
 //! | `repo.artifact` | PTX and CUBIN are not what was measured |
 //! | `repo.matrix` | the matrix cannot be read, or contradicts records or manifest |
 //! | `repo.record` | a record cannot be read |
@@ -36,6 +36,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::folder::{self, CUDA_VARIANT, KERNEL_FOLDER, RECORDS_FILE};
+use crate::listing;
 use crate::publication::{DefaultEntry, PublishError, PublishOptions};
 
 /// Something wrong with a repo.
@@ -127,6 +128,7 @@ pub fn open(path: &Path) -> Result<Inspection, PublishError> {
     }
     inspection.kernel_folder();
     inspection.source_tree()?;
+    listing::check(&mut inspection)?;
     Ok(inspection)
 }
 
@@ -189,7 +191,7 @@ impl Inspection {
     }
 
     /// Whether something was said about a file before.
-    fn is_told(&self, path: &str) -> bool {
+    pub(crate) fn is_told(&self, path: &str) -> bool {
         self.problems.iter().any(|problem| problem.subject == path)
     }
 

@@ -152,6 +152,48 @@ fn a_foreign_file() {
     check(compiled, &[]);
 }
 
+/// What no metadata has a digest of: the card, the tree for builders, tests, the kernel's own files.
+#[test]
+fn files_outside_the_variants() {
+    let scratch = tempfile::tempdir().unwrap();
+    let fixture = Fixture::measured();
+    let written = folder::write(&fixture.publication(), scratch.path(), false).unwrap();
+    // Of the tree for builders one folder stands for the others.
+    let outside = |path: &&String| {
+        let first = path.split('/').next().unwrap_or_default();
+        first != "build" && (first != "torch-ext" || path.contains("/cubin/"))
+    };
+    for path in written.files.keys().filter(outside) {
+        let remove = |root: &Path| std::fs::remove_file(root.join(path)).unwrap();
+        check(remove, &[&format!("repo.missing {path}")]);
+        let lengthen = |root: &Path| {
+            let mut bytes = std::fs::read(root.join(path)).unwrap();
+            bytes.push(b'#');
+            std::fs::write(root.join(path), bytes).unwrap();
+        };
+        let found = problems(lengthen);
+        assert!(found.iter().any(|line| line.ends_with(&format!(" {path}"))), "{path}: {found:#?}");
+    }
+    let foreign =
+        |path: &'static str| move |root: &Path| std::fs::write(root.join(path), "x").unwrap();
+    check(foreign("setup.py"), &["repo.foreign setup.py"]);
+    check(foreign("torch-ext/row_scale/extra.py"), &["repo.foreign torch-ext/row_scale/extra.py"]);
+    check(foreign(".gitattributes"), &[]);
+    check(foreign("README.md"), &[]);
+}
+
+#[test]
+fn another_kernels_folder_is_not_written_over() {
+    let scratch = tempfile::tempdir().unwrap();
+    let fixture = Fixture::measured();
+    folder::write(&fixture.publication(), scratch.path(), false).unwrap();
+    let manifest = format!("{CUDA}/kernel.json");
+    replace(scratch.path(), &manifest, "\"kernel\": \"row-scale\"", "\"kernel\": \"softmax\"");
+    let error = folder::write(&fixture.publication(), scratch.path(), false).unwrap_err();
+    assert_eq!(error.code(), "publish.folder");
+    assert!(error.to_string().ends_with("holds the published kernel `softmax`"), "{error}");
+}
+
 #[test]
 fn a_wrong_launch() {
     let launch = |root: &Path| {

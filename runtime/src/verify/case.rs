@@ -10,7 +10,7 @@ use ridge_spec::outcome::{InputsUsed, ToleranceUsed};
 use super::compare::{Expected, ExpectedValues};
 use super::distribution::Distribution;
 use super::inputs::generate;
-use super::problem::Problem;
+use super::problem::{Problem, TensorShape};
 use super::reference::{
     self, InputTensor, Reference, ReferenceError, ReferenceInputs, ReferenceOptions,
 };
@@ -140,7 +140,27 @@ impl ReferenceSet {
         }
     }
 
+    /// Refuses what the machine has no memory for before any of it is used: a failed allocation in
+    /// the middle would end the process.
+    fn check_memory(&self) -> Result<(), ReferenceError> {
+        let Problem { workload, inputs, outputs, .. } = &self.problem;
+        // An element as it is, and its value once for an input, or for an output where it is
+        // computed and where the parts are joined.
+        let need = |tensors: &[TensorShape], values: u64| {
+            tensors.iter().fold(0_u64, |sum, tensor| {
+                let n = tensor.shape().iter().fold(1_u64, |n, &length| n.saturating_mul(length));
+                let each = tensor.dtype.size_bytes() + 8 * values;
+                sum.saturating_add(n.saturating_mul(each))
+            })
+        };
+        let bytes = need(inputs, 1).saturating_add(need(outputs, 2));
+        let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let given = Vec::<u8>::new().try_reserve_exact(wanted);
+        given.map_err(|_| ReferenceError::TooLarge { workload: workload.clone(), bytes })
+    }
+
     fn make(&self, distribution: Distribution, seed: u64) -> Result<Case, ReferenceError> {
+        self.check_memory()?;
         let own = self.reference.own_inputs(&self.problem)?;
         let is_own = own.is_some();
         let own = own.unwrap_or_else(|| vec![None; self.problem.inputs.len()]);

@@ -321,7 +321,16 @@ impl Parser<'_> {
             None | Some(TokenKind::End) => "the end of the line".to_owned(),
             Some(_) => format!("`{}`", &self.text[span.clone()]),
         };
-        Box::new(report("syntax", format!("{found} where {wanted} must be"), self.origin, span))
+        let before = self.text[..span.start].trim_end();
+        let hint = match &self.text[span.clone()] {
+            "*" if before.ends_with('*') => Some("a power is written `pow(x, 2)`"),
+            "." => Some("functions are called, as in `mean(x, cols)`"),
+            _ => None,
+        };
+        let mut diagnostic =
+            report("syntax", format!("{found} where {wanted} must be"), self.origin, span);
+        diagnostic.hint = hint.map(str::to_owned);
+        Box::new(diagnostic)
     }
 
     /// The bytes of the next token; the end of the text behind the last.

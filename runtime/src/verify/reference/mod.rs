@@ -137,6 +137,14 @@ pub enum ReferenceError {
     /// The inputs cannot be made.
     #[error(transparent)]
     Input(#[from] Arc<InputError>),
+    /// The workload's tensors, with their values in binary64, do not fit in memory.
+    #[error("workload `{workload}` takes {} GB of memory to check", bytes.div_ceil(1_000_000_000))]
+    TooLarge {
+        /// The workload.
+        workload: String,
+        /// The least that checking it takes, bytes.
+        bytes: u64,
+    },
     /// The tensor math cannot be evaluated.
     #[error("the math of workload `{workload}` cannot be evaluated: {reason}")]
     Math {
@@ -253,6 +261,7 @@ impl ReferenceError {
                 InputError::TooLarge { .. } => "reference.input-too-large",
                 InputError::EmptyBounds { .. } => "reference.empty-bounds",
             },
+            Self::TooLarge { .. } => "reference.too-large",
             Self::Math { .. } => "reference.math",
             Self::PythonMissing { .. } => "reference.python-missing",
             Self::NumpyMissing { .. } => "reference.numpy-missing",
@@ -292,6 +301,9 @@ impl ReferenceError {
                 }
                 InputError::TooLarge { .. } => return None,
             },
+            Self::TooLarge { .. } => {
+                "make it smaller, or check it on a machine with more memory".to_owned()
+            }
             Self::Math { .. }
             | Self::PythonCrash { .. }
             | Self::WrongShape { .. }
