@@ -355,9 +355,9 @@ fn launches() {
 }
 
 #[test]
-fn workloads() {
+fn slices() {
     check(
-        "workloads",
+        "slices",
         &[
             (
                 "a slice beyond its axis",
@@ -373,6 +373,15 @@ fn workloads() {
                     "low = x[cols: -4 .. 4 as part]\nmean_square = mean(low * low, part)",
                 )],
             ),
+        ],
+    );
+}
+
+#[test]
+fn workloads() {
+    check(
+        "workloads",
+        &[
             (
                 "no workloads at all",
                 &[
