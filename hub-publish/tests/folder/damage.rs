@@ -171,7 +171,7 @@ fn files_outside_the_variants() {
             bytes.push(b'#');
             std::fs::write(root.join(path), bytes).unwrap();
         };
-        let found = problems(lengthen);
+        let found = problems(&fixture, lengthen);
         assert!(found.iter().any(|line| line.ends_with(&format!(" {path}"))), "{path}: {found:#?}");
     }
     let foreign =
