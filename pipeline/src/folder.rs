@@ -61,6 +61,14 @@ impl KernelFolder {
         Ok(Self { path: folder, spec, files, digest })
     }
 
+    /// How a file is named to people: its path, or `<ridge/….cuh>` for a header of the device library
+    /// that the folder does not carry.
+    pub fn shown_name(&self, file: &str) -> String {
+        let path = self.path.join(file);
+        let is_library = file.starts_with("ridge/") && !path.is_file();
+        if is_library { format!("<{file}>") } else { path.display().to_string() }
+    }
+
     /// The folder as a path that can be opened: `.` where the spec was named without one.
     pub fn root(&self) -> &Path {
         if self.path.as_os_str().is_empty() { Path::new(".") } else { &self.path }

@@ -289,6 +289,7 @@ fn finding(kind: FindingKind) -> Finding {
         kind,
         message: "it is wrong".to_owned(),
         source: None,
+        inlined_at: Vec::new(),
         other: None,
         instruction: None,
         buffer: None,

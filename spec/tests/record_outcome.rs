@@ -13,6 +13,7 @@ fn finding(kind: FindingKind) -> Finding {
         kind,
         message: "load of 4 bytes ends 4 bytes past `x`".to_owned(),
         source: Some(SourceLine { file: "rmsnorm.cu".to_owned(), line: 12 }),
+        inlined_at: Vec::new(),
         other: None,
         instruction: None,
         buffer: Some("x".to_owned()),

@@ -9,6 +9,7 @@
 mod bad_input;
 mod check;
 mod doctor;
+mod headers;
 mod hub;
 mod publish;
 mod ridge;

@@ -114,6 +114,9 @@ fn draw_finding(text: &mut String, paint: &Paint, finding: &Finding, folder: &Ke
     if let Some(place) = finding.source.as_ref().and_then(|line| locate(line, folder)) {
         text.push_str(&diagnostic::excerpt(paint, &place));
     }
+    for line in &finding.inlined_at {
+        text.push_str(&inlined_at(line, folder));
+    }
     if let Some(place) = finding.other.as_ref().and_then(|line| locate(line, folder)) {
         text.push_str(&format!("{}\n", paint.strong("the other access:")));
         text.push_str(&diagnostic::excerpt(paint, &place));
@@ -152,6 +155,16 @@ fn draw_compiler_message(
     }
 }
 
+/// Where a line was inlined, with the text of the call.
+fn inlined_at(line: &SourceLine, folder: &KernelFolder) -> String {
+    match locate(line, folder) {
+        Some(place) => {
+            format!("inlined at {}:{}: {}\n", place.file, place.line, place.text.trim())
+        }
+        None => format!("inlined at {}:{}\n", line.file, line.line),
+    }
+}
+
 /// The line with its text, marked from its first character to its last.
 fn locate(line: &SourceLine, folder: &KernelFolder) -> Option<SourceLocation> {
     let bytes = folder.files.get(&line.file)?;
@@ -160,7 +173,7 @@ fn locate(line: &SourceLine, folder: &KernelFolder) -> Option<SourceLocation> {
     let indent = text.chars().take_while(|c| c.is_whitespace()).count();
     let length = text.trim().chars().count();
     Some(SourceLocation {
-        file: folder.path.join(&line.file).display().to_string(),
+        file: folder.shown_name(&line.file),
         line: line.line,
         column: u32::try_from(indent + 1).ok()?,
         length: u32::try_from(length.max(1)).ok()?,

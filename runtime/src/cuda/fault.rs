@@ -117,6 +117,7 @@ pub(super) fn plain(kind: FindingKind, message: String) -> Finding {
         kind,
         message,
         source: None,
+        inlined_at: Vec::new(),
         other: None,
         instruction: None,
         buffer: None,

@@ -89,7 +89,7 @@ fn decode(artifact: &Artifact) -> Result<Program, Vec<Refused>> {
         let line = usize::try_from(error.line).unwrap_or(1).max(1);
         let text = artifact.ptx.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
         let instruction = PtxInstruction { text, line: error.line };
-        vec![Refused { reason: error.message, instruction, source: None }]
+        vec![Refused { reason: error.message, instruction, lines: Vec::new() }]
     })?;
     Program::new(module, &artifact.manifest.entry_symbol)
 }

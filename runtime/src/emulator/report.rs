@@ -1,7 +1,7 @@
 //! From raw faults and events to findings a kernel's author can act on.
 
 use ridge_spec::launch::LaunchConfig;
-use ridge_spec::outcome::{Finding, FindingKind};
+use ridge_spec::outcome::{Finding, FindingKind, SourceLine};
 
 use super::decode::program::{Program, Refused};
 use super::machine::Event;
@@ -19,7 +19,8 @@ pub(super) struct Reporter<'a> {
 impl Reporter<'_> {
     /// A fault of memory.
     pub(super) fn fault(&self, fault: &Fault) -> Finding {
-        let (instruction, source) = self.program.describe(fault.site.instruction);
+        let (instruction, lines) = self.program.describe(fault.site.instruction);
+        let (source, inlined_at) = innermost(lines);
         let other = fault.other.and_then(|other| other.instruction);
         let (buffer, offset) = self.place(fault);
         let mut message = fault.message();
@@ -30,7 +31,8 @@ impl Reporter<'_> {
             kind: fault.kind,
             message,
             source,
-            other: other.and_then(|pc| self.program.describe(pc).1),
+            inlined_at,
+            other: other.and_then(|pc| innermost(self.program.describe(pc).1).0),
             instruction,
             buffer,
             offset_bytes: offset,
@@ -63,15 +65,18 @@ impl Reporter<'_> {
 
     /// A fault of the machine.
     pub(super) fn event(&self, event: Event) -> Finding {
-        let (instruction, source) = self.program.describe(event.pc);
-        let looping = (event.kind == FindingKind::Timeout)
-            .then(|| self.program.loop_line(event.pc))
-            .flatten();
+        let (instruction, mut lines) = self.program.describe(event.pc);
+        let looping = self.program.loop_lines(event.pc);
+        if event.kind == FindingKind::Timeout && !looping.is_empty() {
+            lines = looping;
+        }
+        let (source, inlined_at) = innermost(lines);
         Finding {
             kind: event.kind,
             message: event.message,
-            source: looping.or(source),
-            other: event.other.and_then(|pc| self.program.describe(pc).1),
+            source,
+            inlined_at,
+            other: event.other.and_then(|pc| innermost(self.program.describe(pc).1).0),
             instruction,
             buffer: None,
             offset_bytes: None,
@@ -94,13 +99,23 @@ impl Reporter<'_> {
     }
 }
 
+/// The line of an instruction, and those that it was inlined at.
+fn innermost(mut lines: Vec<SourceLine>) -> (Option<SourceLine>, Vec<SourceLine>) {
+    if lines.is_empty() {
+        return (None, lines);
+    }
+    (Some(lines.remove(0)), lines)
+}
+
 /// An instruction that the emulator does not execute.
 pub(super) fn unsupported(refused: &Refused) -> Finding {
+    let (source, inlined_at) = innermost(refused.lines.clone());
     let head: String = refused.instruction.text.chars().take(80).collect();
     Finding {
         kind: FindingKind::Unsupported,
         message: format!("`{head}` is not executed: {}", refused.reason),
-        source: refused.source.clone(),
+        source,
+        inlined_at,
         other: None,
         instruction: Some(refused.instruction.clone()),
         buffer: None,
@@ -137,6 +152,7 @@ pub(crate) fn unwritten(buffer: &Buffer, output: &OutputBuffer) -> Option<Findin
             first / width
         ),
         source: None,
+        inlined_at: Vec::new(),
         other: None,
         instruction: None,
         buffer: Some(buffer.name.clone()),

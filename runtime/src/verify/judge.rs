@@ -316,6 +316,7 @@ fn finding(kind: FindingKind, message: String, buffer: &str, offset_bytes: i64) 
         kind,
         message,
         source: None,
+        inlined_at: Vec::new(),
         other: None,
         instruction: None,
         buffer: Some(buffer.to_owned()),

@@ -81,9 +81,13 @@ pub struct Finding {
     pub kind: FindingKind,
     /// One clause that says what happened, with the values.
     pub message: String,
-    /// The kernel author's line; `None` where the PTX carries no line.
+    /// The line of the kernel's source, a header of its folder or the device library; `None` where
+    /// the PTX carries no line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceLine>,
+    /// Where that line was inlined, the nearest call first; empty where it is the kernel's own body.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inlined_at: Vec<SourceLine>,
     /// The other line involved: the earlier access of a race, the barrier that others wait at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other: Option<SourceLine>,

@@ -46,8 +46,8 @@ pub(crate) struct Refused {
     pub(crate) reason: String,
     /// The instruction.
     pub(crate) instruction: PtxInstruction,
-    /// The author's line.
-    pub(crate) source: Option<SourceLine>,
+    /// The author's line, and those that it was inlined at, outwards.
+    pub(crate) lines: Vec<SourceLine>,
 }
 
 /// A decoded kernel.
@@ -74,7 +74,7 @@ impl Program {
     pub(crate) fn new(module: Module, entry: &str) -> Result<Self, Vec<Refused>> {
         let missing = |reason: String| {
             let instruction = PtxInstruction { text: format!(".entry {entry}"), line: 1 };
-            vec![Refused { reason, instruction, source: None }]
+            vec![Refused { reason, instruction, lines: Vec::new() }]
         };
         let found = module.function(entry).filter(|(_, f)| f.is_entry && f.has_body);
         let Some((entry_id, _)) = found else {
@@ -133,25 +133,25 @@ impl Program {
         self.module.functions.get(decoded.id.0 as usize)
     }
 
-    /// The instruction's text and the author's line.
-    pub(crate) fn describe(&self, pc: u32) -> (Option<PtxInstruction>, Option<SourceLine>) {
-        let Some((decoded, index)) = self.locate(pc) else { return (None, None) };
-        let Some(function) = self.function(decoded) else { return (None, None) };
+    /// The instruction's text, and the author's line with those that it was inlined at, outwards.
+    pub(crate) fn describe(&self, pc: u32) -> (Option<PtxInstruction>, Vec<SourceLine>) {
+        let Some((decoded, index)) = self.locate(pc) else { return (None, Vec::new()) };
+        let Some(function) = self.function(decoded) else { return (None, Vec::new()) };
         let Some(instruction) = function.instructions.get(index as usize) else {
-            return (None, None);
+            return (None, Vec::new());
         };
         let text = PtxInstruction {
             text: self.module.instruction_text(instruction),
             line: instruction.ptx_line,
         };
-        (Some(text), source_line(&self.module, function, instruction))
+        (Some(text), source_lines(&self.module, function, instruction))
     }
 
-    /// The line of the innermost loop around an instruction.
-    pub(crate) fn loop_line(&self, pc: u32) -> Option<SourceLine> {
-        let (decoded, index) = self.locate(pc)?;
-        let (file, line) = decoded.flow.loop_of(index)?.line?;
-        Some(SourceLine { file: self.module.file_name(file)?.to_owned(), line })
+    /// The line of the innermost loop around an instruction, and those that it was inlined at.
+    pub(crate) fn loop_lines(&self, pc: u32) -> Vec<SourceLine> {
+        let innermost = self.locate(pc).and_then(|(decoded, at)| decoded.flow.loop_of(at));
+        let lines = innermost.map_or(&[][..], |one| &one.lines);
+        lines.iter().filter_map(|place| named(&self.module, *place)).collect()
     }
 
     /// Whether an instruction is inside a loop.
@@ -170,15 +170,18 @@ fn end_step() -> Step {
     Step { guard: Predicate { index: 0, invert: 0 }, class: Class::Control, op: Op::Return }
 }
 
-/// The author's line of an instruction.
-fn source_line(
+/// The author's line of an instruction, and those that it was inlined at, outwards.
+fn source_lines(
     module: &Module,
     function: &Function,
     instruction: &Instruction,
-) -> Option<SourceLine> {
-    let location = module.author_location(function, instruction)?;
-    let file = module.file_name(location.file)?.to_owned();
-    (location.line != 0).then_some(SourceLine { file, line: location.line })
+) -> Vec<SourceLine> {
+    let locations = module.author_locations(function, instruction).into_iter();
+    locations.filter_map(|one| named(module, (one.file, one.line))).collect()
+}
+
+fn named(module: &Module, (file, line): (u32, u32)) -> Option<SourceLine> {
+    Some(SourceLine { file: module.file_name(file)?.to_owned(), line })
 }
 
 fn refuse(
@@ -193,7 +196,7 @@ fn refuse(
             text: module.instruction_text(instruction),
             line: instruction.ptx_line,
         },
-        source: source_line(module, function, instruction),
+        lines: source_lines(module, function, instruction),
     }
 }
 

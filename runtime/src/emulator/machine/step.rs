@@ -109,7 +109,7 @@ impl Warp {
     /// The turn or the budget is over.
     fn pause(&mut self, context: &mut Context<'_>, fragment: Fragment) {
         if context.budget == 0 {
-            let message = match context.program.loop_line(fragment.pc) {
+            let message = match context.program.loop_lines(fragment.pc).first() {
                 Some(line) => format!(
                     "the block ran out of instructions in the loop at {}:{}",
                     line.file, line.line

@@ -59,9 +59,11 @@ pub struct Loop {
     pub back_edges: Vec<u32>,
     /// Blocks of the loop, ascending.
     pub blocks: Vec<u32>,
-    /// Source file index and line the loop is known by: the first instruction of the header that
-    /// has a line in the author's file, or of the loop where the header has none.
-    pub line: Option<(u32, u32)>,
+    /// Source file indices and lines the loop is known by: of the instructions that have a line in
+    /// the author's files, the first that the fewest calls were inlined for, which is the loop's own
+    /// and not one of what it calls. Then where that was called from, outwards; empty where no
+    /// instruction has a line.
+    pub lines: Vec<(u32, u32)>,
 }
 
 /// The control flow of one function.
@@ -320,7 +322,7 @@ fn loops(function: &Function, blocks: &[Block]) -> Vec<Loop> {
     }
     for one in &mut found {
         collect_loop(&forward, blocks, one);
-        one.line = line_of(function, blocks, one);
+        one.lines = lines_of(function, blocks, one);
     }
     found.sort_by_key(|one| one.header);
     found
@@ -370,7 +372,7 @@ fn add_back_edge(found: &mut Vec<Loop>, blocks: &[Block], source: usize, header:
             header: start,
             back_edges: vec![branch],
             blocks: Vec::new(),
-            line: None,
+            lines: Vec::new(),
         }),
     }
 }
@@ -392,11 +394,11 @@ fn collect_loop(forward: &DiGraph<(), ()>, blocks: &[Block], one: &mut Loop) {
     one.blocks = (0..blocks.len()).filter(|block| inside[*block]).map(index).collect();
 }
 
-fn line_of(function: &Function, blocks: &[Block], one: &Loop) -> Option<(u32, u32)> {
-    one.blocks.iter().find_map(|block| {
-        let block = &blocks[*block as usize];
-        let instructions = &function.instructions[block.start as usize..block.end as usize];
-        let own = instructions.iter().find_map(|instruction| function.own_location(instruction));
-        own.map(|location| (location.file, location.line))
-    })
+fn lines_of(function: &Function, blocks: &[Block], one: &Loop) -> Vec<(u32, u32)> {
+    let blocks = one.blocks.iter().map(|block| &blocks[*block as usize]);
+    let chains = blocks
+        .flat_map(|block| &function.instructions[block.start as usize..block.end as usize])
+        .map(|instruction| function.own_chain(instruction).collect::<Vec<_>>());
+    let shortest = chains.filter(|chain| !chain.is_empty()).min_by_key(Vec::len);
+    shortest.unwrap_or_default().iter().map(|one| (one.file, one.line)).collect()
 }

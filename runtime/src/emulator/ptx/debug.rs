@@ -29,6 +29,14 @@ pub struct Location {
     pub function: Option<NameId>,
     /// Where that function was called.
     pub inlined_at: Option<LocationId>,
+    /// Whether the file is a header of the toolkit, which is none of the kernel's author's: its name
+    /// begins with `<toolkit>/`, or is a whole path as the toolkit's compilers write it.
+    pub is_toolkit: bool,
+}
+
+/// Whether a file of that name is the toolkit's.
+pub(super) fn is_toolkit(name: &str) -> bool {
+    name.starts_with("<toolkit>/") || name.starts_with('/')
 }
 
 impl Function {
@@ -41,34 +49,32 @@ impl Function {
         })
     }
 
-    /// The innermost location with a line that is in the file of the outermost.
-    pub(super) fn own_location(&self, instruction: &Instruction) -> Option<&Location> {
-        let outermost = self.location_chain(instruction).last()?;
-        self.location_chain(instruction).find(|one| one.file == outermost.file && one.line != 0)
+    /// Of an instruction's locations, those with a line in a file that is not the toolkit's:
+    /// innermost first, then each call site outwards.
+    pub fn own_chain(&self, instruction: &Instruction) -> impl Iterator<Item = &Location> {
+        self.location_chain(instruction).filter(|one| one.line != 0 && !one.is_toolkit)
     }
 }
 
 impl Module {
-    /// The location to show a kernel's author: the innermost one in the author's own file.
+    /// The locations to show a kernel's author: the innermost one in the kernel's source, a header
+    /// of its folder or the device library, then where that was called from, outwards.
     ///
-    /// The outermost call site lies in the kernel's body, hence in the author's file; code inlined
-    /// from a toolkit header lies elsewhere, while a device function of the author's lies in the
-    /// same file and is the closer answer. Where the compiler gives line 0 (code it moved or made),
-    /// the nearest instruction before that has a line stands in.
+    /// Code inlined from a toolkit header is told by the line that uses it. Where the compiler gives
+    /// line 0 (code it moved or made), the nearest instruction before that has a line stands in.
     #[must_use]
-    pub fn author_location<'a>(
+    pub fn author_locations<'a>(
         &self,
         function: &'a Function,
         instruction: &Instruction,
-    ) -> Option<&'a Location> {
-        if function.locations.is_empty() {
-            return None;
+    ) -> Vec<&'a Location> {
+        let own = |one: &Instruction| function.own_chain(one).collect::<Vec<_>>();
+        let found = own(instruction);
+        if function.locations.is_empty() || !found.is_empty() {
+            return found;
         }
-        function.own_location(instruction).or_else(|| {
-            let position =
-                function.instructions.partition_point(|one| one.text.0 < instruction.text.0);
-            let before = function.instructions.get(..position)?;
-            before.iter().rev().find_map(|one| function.own_location(one))
-        })
+        let position = function.instructions.partition_point(|one| one.text.0 < instruction.text.0);
+        let before = function.instructions.get(..position).unwrap_or_default();
+        before.iter().rev().map(own).find(|chain| !chain.is_empty()).unwrap_or_default()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::debug::{FileEntry, Location, LocationId};
+use super::super::debug::{FileEntry, Location, LocationId, is_toolkit};
 use super::super::error::{PtxError, PtxErrorCode};
 use super::super::lexer::Token;
 use super::Parser;
@@ -79,7 +79,15 @@ impl<'a> Parser<'a> {
         function: usize,
     ) -> Result<(), PtxError> {
         let (file, line, column) = self.place()?;
-        let mut location = Location { file, line, column, function: None, inlined_at: None };
+        let plain = |(file, line, column)| Location {
+            file,
+            line,
+            column,
+            function: None,
+            inlined_at: None,
+            is_toolkit: false,
+        };
+        let mut location = plain((file, line, column));
         let mut named = None;
         while self.take(b',')? {
             match self.word("`function_name` or `inlined_at`")? {
@@ -95,13 +103,7 @@ impl<'a> Parser<'a> {
                     let place = self.place()?;
                     location.inlined_at = Some(match table.by_place.get(&place) {
                         Some(id) => *id,
-                        None => table.push(Location {
-                            file: place.0,
-                            line: place.1,
-                            column: place.2,
-                            function: None,
-                            inlined_at: None,
-                        }),
+                        None => table.push(plain(place)),
                     });
                 }
                 _ => return Err(self.expected("`function_name` or `inlined_at`")),
@@ -146,6 +148,16 @@ impl<'a> Parser<'a> {
                 _ => {}
             }
             self.advance()?;
+        }
+    }
+
+    /// Marks the locations in files of the toolkit, now that the files are known.
+    pub(super) fn mark_toolkit(&mut self) {
+        let files = self.module.files.iter().filter(|file| is_toolkit(&file.name));
+        let toolkit: Vec<u32> = files.map(|file| file.index).collect();
+        let functions = self.module.functions.iter_mut();
+        for location in functions.flat_map(|function| &mut function.locations) {
+            location.is_toolkit = toolkit.contains(&location.file);
         }
     }
 

@@ -220,6 +220,7 @@ impl<'a> Parser<'a> {
     /// Settles what could only be settled at the end of the file.
     fn finish(mut self) -> Result<Module, PtxError> {
         self.resolve_late_symbols()?;
+        self.mark_toolkit();
         self.name_inlined_functions()?;
         self.module.files.sort_by_key(|file| file.index);
         self.lexer.source_text().clone_into(&mut self.module.source);

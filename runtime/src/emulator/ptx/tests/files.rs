@@ -140,8 +140,8 @@ fn describe_function(text: &mut String, module: &Module, function: &Function) {
     for one in &flow.loops {
         writeln!(
             text,
-            "loop at {} back edges {:?} line {:?}",
-            one.header, one.back_edges, one.line
+            "loop at {} back edges {:?} lines {:?}",
+            one.header, one.back_edges, one.lines
         )
         .unwrap();
     }
@@ -192,7 +192,7 @@ fn code_without_a_line_takes_the_line_before() {
     assert!(!lineless.is_empty());
     for instruction in lineless {
         assert_eq!(
-            module.author_location(function, instruction).unwrap().line,
+            module.author_locations(function, instruction)[0].line,
             4,
             "line of the `switch`"
         );
