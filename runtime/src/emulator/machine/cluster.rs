@@ -182,13 +182,12 @@ impl Census {
             let pc = warp.exit_pc.unwrap_or(0);
             self.exited.get_or_insert_with(|| party(pc));
         }
-        let waiting = warp.at_cluster_barrier();
-        if let Some(pc) = waiting {
+        if let Some(pc) = warp.at_cluster_barrier() {
             self.waiting.get_or_insert_with(|| party(pc));
         }
         if warp.arrived != 0 {
             self.arrived.get_or_insert_with(|| party(warp.arrive_pc));
-            self.all_wait &= warp.at_barrier && waiting.is_some();
+            self.all_wait &= warp.arrived & !warp.lanes_at_cluster_barrier() == 0;
         }
         let missing = warp.live & !warp.arrived;
         if missing != 0 {

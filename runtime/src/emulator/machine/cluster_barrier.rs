@@ -107,6 +107,15 @@ impl Warp {
         self.fragments.iter().find(waits).map(|one| one.pc)
     }
 
+    /// The lanes that wait for the cluster.
+    pub(super) fn lanes_at_cluster_barrier(&self) -> u32 {
+        let waiting = self.fragments.iter().filter_map(|one| match one.state {
+            State::ClusterBarrier { active } => Some(active),
+            _ => None,
+        });
+        waiting.fold(0, |lanes, active| lanes | active)
+    }
+
     /// The barrier is complete: lanes that wait go on, the others need not wait when they come.
     pub(super) fn pass_cluster_barrier(&mut self, context: &mut Context<'_>) {
         self.admitted |= self.arrived;

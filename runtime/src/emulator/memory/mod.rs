@@ -70,8 +70,8 @@
 //! remembered. In global memory so are only the four latest readers of a byte in other blocks. Of
 //! several warps that read the same four bytes of shared memory, the lanes are not remembered. An
 //! access that leaves one shared variable for another is within bounds. Lanes of one warp that
-//! arrive apart at the cluster's barrier count as one arrival, the latest. A read of a module
-//! variable is never too early.
+//! arrive apart at the cluster's barrier count as one arrival, the latest; those that wait apart as
+//! one wait, the first. A read of a module variable is never too early.
 
 mod access;
 mod bitmap;
