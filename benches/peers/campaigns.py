@@ -66,6 +66,12 @@ def _extent(expressions, scope):
     return tuple(values + [1] * (3 - len(values)))
 
 
+def _cluster(expressions, scope):
+    """The blocks of a cluster along x, y and z; none where a cluster is one block."""
+    extent = _extent(expressions, scope)
+    return () if extent == (1, 1, 1) else extent
+
+
 def _median_ns(outcome):
     if "measured" in outcome:
         return statistics.median(outcome["measured"]["latency_ns"])
@@ -118,7 +124,7 @@ class Kernel:
             exact=exact,
             grid=_extent(self.launch["grid"], scope),
             block=_extent(self.launch["block"], scope),
-            cluster=_extent(self.launch["cluster"], scope) if "cluster" in self.launch else (),
+            cluster=_cluster(self.launch.get("cluster", []), scope),
             shared_memory_bytes=evaluate(str(self.launch.get("shared_memory_bytes", 0)), scope),
             programmatic=bool(evaluate(str(self.launch.get("programmatic", 0)), scope)),
             arguments=tuple(zip(names, sizes, strict=True)),

@@ -41,7 +41,8 @@ class Operation:
     `dims` names the numbers of a shape as our kernel's spec names its axes. `inputs(draw, **dims)` makes one set;
     `reference(inputs)` answers the outputs in double precision; `bytes_moved(**dims)` is what must be read and
     written at least. `scalars` are our kernel's, and the peers' formulas use the same numbers. Where our kernel
-    leaves `kernel_outputs`, `finish(written)` makes the outputs of them, and is timed with it.
+    leaves `kernel_outputs`, `finish(written)` makes the outputs of them, and is timed with it; `derived(**dims)`
+    is what those have of axes that a shape does not name.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Operation:
     scalars: dict = dataclasses.field(default_factory=dict)
     kernel_outputs: dict = None
     finish: object = None
+    derived: object = None
     shared: tuple = ()  # inputs that all sets have in common, for they are large
     # Types of the kernel's type variables, where it has others than T.
     types: dict = dataclasses.field(default_factory=lambda: {"T": "bf16"})
@@ -110,8 +112,9 @@ def _joined(parts):
 def empty_outputs(torch, operation, dims, device, fill=None):
     """Tensors for what our kernel writes; `fill` poisons their bytes."""
     made = {}
+    whole = {**dims, **operation.derived(**dims)} if operation.derived else dims
     for name, output in (operation.kernel_outputs or operation.outputs).items():
-        shape = tuple(dims[axis] for axis in output.axes.split())
+        shape = tuple(whole[axis] for axis in output.axes.split())
         made[name] = torch.empty(shape, device=device, dtype=getattr(torch, output.dtype))
         if fill is not None:
             poison(torch, made[name], fill)

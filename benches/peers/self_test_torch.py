@@ -18,8 +18,8 @@ from operations import OPERATIONS
 
 SMALL = {
     "silu_mul_fp8": (5, 3, 128), "cross_entropy": (300, 1000), "cross_entropy_backward": (300, 1000),
-    "rope": (37, 4, 2, 64), "qk_norm_rope": (37, 4, 2, 64), "rmsnorm_backward": (4, 5, 96),
-    "layernorm_backward": (4, 5, 96), "adamw": (1000,), "embedding_gather": (33, 50, 40),
+    "rope": (37, 4, 2, 64), "qk_norm_rope": (37, 4, 2, 64), "rmsnorm_backward": (300, 96),
+    "layernorm_backward": (300, 96), "adamw": (1000,), "embedding_gather": (33, 50, 40),
 }
 # torch's backward of layer_norm wants its statistics in the inputs' type on a CPU, in single precision on a GPU.
 WIDENED = ("layernorm_backward",)

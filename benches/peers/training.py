@@ -25,10 +25,10 @@ def _loss_and_gradient_rows(x, target):
     return {**_loss_rows(x, target), "dlogits": gradient}
 
 
-def _rms_backward_inputs(draw, parts, rows_per_part, cols):
-    inputs = rms_inputs(draw, parts * rows_per_part, cols)
+def _rms_backward_inputs(draw, rows, cols):
+    inputs = rms_inputs(draw, rows, cols)
     rstd = (inputs["x"].float().square().mean(-1) + EPS).rsqrt()
-    return {**inputs, "dy": draw.normal(parts * rows_per_part, cols), "rstd": rstd}
+    return {**inputs, "dy": draw.normal(rows, cols), "rstd": rstd}
 
 
 def _rms_backward_reference(inputs):
@@ -39,12 +39,12 @@ def _rms_backward_reference(inputs):
     return {"dx": dx, "dweight": (dy * normal).sum(0)}
 
 
-def _layer_backward_inputs(draw, parts, rows_per_part, cols):
-    inputs = rms_inputs(draw, parts * rows_per_part, cols)
+def _layer_backward_inputs(draw, rows, cols):
+    inputs = rms_inputs(draw, rows, cols)
     x = inputs["x"].float()
     statistics = {"mean": x.mean(-1), "rstd": (x.var(-1, correction=0) + EPS).rsqrt()}
     bias = draw.normal(cols, deviation=0.1)
-    return {**inputs, "bias": bias, "dy": draw.normal(parts * rows_per_part, cols), **statistics}
+    return {**inputs, "bias": bias, "dy": draw.normal(rows, cols), **statistics}
 
 
 def _layer_backward_reference(inputs):
@@ -54,6 +54,13 @@ def _layer_backward_reference(inputs):
     along = (scaled * normal).mean(-1, keepdim=True)
     dx = (scaled - scaled.mean(-1, keepdim=True) - normal * along) * rstd
     return {"dx": dx, "dweight": (dy * normal).sum(0), "dbias": dy.sum(0)}
+
+
+def _parts(rows, cols):
+    """The parts of the rows that our backward passes leave sums of, as their specs derive them."""
+    del cols
+    rows_per_part = -(-rows // 264)
+    return {"parts": -(-rows // rows_per_part)}
 
 
 def _summed(*names):
@@ -85,7 +92,7 @@ def _adamw_reference(inputs):
 
 
 # Sums over thousands of rows of values near 1, in bfloat16 in the end: their error is of the sum's size.
-_DX = bf16("parts rows_per_part cols", 0.01)
+_DX = bf16("rows cols", 0.01)
 _DWEIGHT = bf16("cols", 0.75, 0.02)
 _PARTIAL = single("parts cols", 0.0, 0.0)
 
@@ -118,27 +125,29 @@ BACKWARD = (
     Operation(
         name="rmsnorm_backward",
         kernel="rmsnorm-backward",
-        dims=("parts", "rows_per_part", "cols"),
-        shapes=((256, 16, 4096), (256, 64, 4096), (512, 32, 4096), (256, 32, 8192), (256, 16, 7168)),
+        dims=("rows", "cols"),
+        shapes=((4096, 4096), (16384, 4096), (8192, 8192), (4096, 7168)),
         inputs=_rms_backward_inputs,
         reference=_rms_backward_reference,
         outputs={"dx": _DX, "dweight": _DWEIGHT},
         kernel_outputs={"dx": _DX, "dweight_partial": _PARTIAL},
         finish=_summed("dweight"),
-        bytes_moved=lambda parts, rows_per_part, cols: parts * rows_per_part * (6 * cols + 4) + 4 * cols,
+        derived=_parts,
+        bytes_moved=lambda rows, cols: rows * (6 * cols + 4) + 4 * cols,
         scalars={"eps": EPS},
     ),
     Operation(
         name="layernorm_backward",
         kernel="layernorm-backward",
-        dims=("parts", "rows_per_part", "cols"),
-        shapes=((256, 16, 4096), (256, 64, 4096)),
+        dims=("rows", "cols"),
+        shapes=((4096, 4096), (16384, 4096)),
         inputs=_layer_backward_inputs,
         reference=_layer_backward_reference,
         outputs={"dx": _DX, "dweight": _DWEIGHT, "dbias": _DWEIGHT},
         kernel_outputs={"dx": _DX, "dweight_partial": _PARTIAL, "dbias_partial": _PARTIAL},
         finish=_summed("dweight", "dbias"),
-        bytes_moved=lambda parts, rows_per_part, cols: parts * rows_per_part * (6 * cols + 8) + 6 * cols,
+        derived=_parts,
+        bytes_moved=lambda rows, cols: rows * (6 * cols + 8) + 6 * cols,
         scalars={"eps": EPS},
     ),
 )

@@ -61,7 +61,7 @@ template <typename T, int kCols, int kThreadsPerRow, int kRowGroups, int kVector
           Pdl kPdl, int kResidentWarps>
 __global__ void __launch_bounds__(kThreadsPerRow* kRowGroups, blocks_of(kResidentWarps, kThreadsPerRow* kRowGroups))
     rmsnorm_backward(const T* dy, const T* x, const T* __restrict__ weight, T* __restrict__ dx,
-                     float* __restrict__ dweight_partial, int rows_per_part, float eps) {
+                     float* __restrict__ dweight_partial, int rows, int rows_per_part, float eps) {
     using L = RowLayout<T, kCols, kThreadsPerRow, kVectorBytes>;
     using W = typename L::W;
     constexpr int kThreads = kThreadsPerRow * kRowGroups;
@@ -71,7 +71,8 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowGroups, blocks_of(kResiden
 
     W* shared = reinterpret_cast<W*>(dynamic_shared);
     W* slots = shared + (kWeights == Weights::shared ? kRowGroups * L::kRowVectors : 0);
-    const size_t first = size_t(blockIdx.x) * rows_per_part * L::kRowVectors;
+    const int part_row = int(blockIdx.x) * rows_per_part;
+    const size_t first = size_t(part_row) * L::kRowVectors;
 
     if constexpr (kPdl == Pdl::early) allow_next_kernel();
     const WeightShare<L, kWeights> weights(reinterpret_cast<const W*>(weight), shared);
@@ -89,7 +90,7 @@ __global__ void __launch_bounds__(kThreadsPerRow* kRowGroups, blocks_of(kResiden
         if (exists) finish_row(share, weights, scale, slope, target, dweight);
     };
     for_each_row<L, kRowGroups, kStages>(reinterpret_cast<const W*>(x) + first, reinterpret_cast<const W*>(dy) + first,
-                                         rows_per_part, slots, row_backward);
+                                         min(rows_per_part, rows - part_row), slots, row_backward);
     if constexpr (kPdl == Pdl::late) allow_next_kernel();
 
     float* scratch = reinterpret_cast<float*>(dynamic_shared);
