@@ -78,7 +78,8 @@ pub(crate) fn stderr_colour() -> bool {
 
 /// Sends logs to stderr, as `RIDGE_LOG` asks (`RIDGE_LOG=debug`).
 pub(crate) fn install_log() {
-    let filter = variable("RIDGE_LOG").unwrap_or_else(|| "error".to_owned());
+    // What the Hub's client says of each attempt is said again with what follows from it.
+    let filter = variable("RIDGE_LOG").unwrap_or_else(|| "error,hf_hub=off".to_owned());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(std::io::stderr)
