@@ -4,6 +4,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::spec_reference;
+
 /// Whether to write the documents or only to compare them.
 #[derive(Clone, Copy)]
 pub(crate) enum Mode {
@@ -14,14 +16,17 @@ pub(crate) enum Mode {
 }
 
 /// Every generated document: path and content.
-fn documents() -> Vec<(&'static str, String)> {
-    vec![("docs/emulator-ptx.md", ridge_runtime::emulator::supported_ptx_markdown())]
+fn documents(root: &Path) -> anyhow::Result<Vec<(&'static str, String)>> {
+    Ok(vec![
+        ("docs/emulator-ptx.md", ridge_runtime::emulator::supported_ptx_markdown()),
+        ("docs/kernel-spec.md", spec_reference::page(root)?),
+    ])
 }
 
 /// Writes or compares every generated document.
 pub(crate) fn run(root: &Path, mode: Mode) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
-    for (path, content) in documents() {
+    for (path, content) in documents(root)? {
         let full = root.join(path);
         if std::fs::read_to_string(&full).is_ok_and(|present| present == content) {
             continue;

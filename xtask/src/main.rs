@@ -2,6 +2,7 @@
 
 mod codegen;
 mod edges;
+mod spec_reference;
 mod tidy;
 
 use std::path::{Path, PathBuf};

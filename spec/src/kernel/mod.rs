@@ -7,6 +7,8 @@
 //! [`KernelSpec::launch`] and [`KernelSpec::bindings`] then turn a candidate into a launch and into
 //! the names that the kernel's source sees.
 //!
+//! # Keys
+//!
 //! | section | keys |
 //! | --- | --- |
 //! | | `schema = 1` |
@@ -21,6 +23,42 @@
 //! | `[[workloads]]` | `name`, `role` (`tune`, `verify`), `axes`, `types`; `scalars`, `tolerance` |
 //! | `[cost]`, optional | `bytes_min`, `flops` |
 //!
+//! # What they mean
+//!
+//! - **Entry.** `entry` names the kernel with its template arguments, such as `copy<{T}, {cols}>`.
+//!   Parameters, specialized axes and types reach the source as `{name}` in `entry` and `options`
+//!   (`{{` and `}}` are braces) and as macros `RIDGE_<NAME>`, so no two of them may differ in
+//!   letter case alone. A source includes headers of the toolkit, of Ridge's device library
+//!   (`<ridge/…>`) and of its own folder.
+//! - **Axes.** A dynamic axis is known at launch, a specialized one when the kernel is compiled:
+//!   each of its extents has an artifact. A derived one is an expression over others, and
+//!   specialized where all of those are.
+//! - **Tensors.** `shape` names axes; `[]` is a tensor without any, and an input with no `shape` a
+//!   scalar, whose `default` is its value where nobody gives one. `constant` says whether an input
+//!   may be read before the kernel before this one in the stream has ended, as weights may; where
+//!   it is not given, it is so where no axis is dynamic.
+//! - **Reference.** `math` is the language below. A Python function gets inputs and axes by name and
+//!   returns a dict of outputs; it runs once a workload, in a process of its own. A golden file is
+//!   safetensors with inputs and outputs under their names, or under `workload/name`.
+//! - **Tolerance.** An element fails where it differs from the reference by more than `absolute` and
+//!   by more than `relative` times the reference's magnitude; `matched_ratio` is the share that must
+//!   not fail. `[tolerance.outputs]` gives single outputs tolerances of their own. For an output in a
+//!   workload the first of these counts: the workload's for it, the spec's for it, the workload's,
+//!   the spec's.
+//! - **Space.** Every choice of a value for each parameter under which all `constraints` hold is a
+//!   candidate. `default` is what runs where nothing was tuned, so it should be legal everywhere. A
+//!   cube kernel generates its space; what is written here narrows it.
+//! - **Launch.** `arguments` are tensors, scalars and integer expressions, in the order of the
+//!   kernel's parameters. `grid`, `block` and `cluster` have one to three expressions, x first.
+//!   `shared_memory_bytes` is dynamic shared memory. A `cluster` of one block is none; others need
+//!   compute capability 9.0 and divide the grid. Where `programmatic` is not 0, the launch may begin
+//!   before the kernel before it has ended (programmatic dependent launch), and
+//!   `griddepcontrol.wait` must come before it touches what is not `constant`.
+//! - **Workloads.** `tune` is searched and timed; `verify` is small, ragged or extreme and must only
+//!   be right. A winner has passed all of them for which it is legal.
+//! - **Cost.** The fewest bytes and operations there are, where the defaults are not: every tensor
+//!   once, and what the mathematics takes.
+//!
 //! Which names an expression may use:
 //!
 //! | expression | axes, `sizeof(T)`, `T == 'bf16'` | parameters | `device.*` |
@@ -28,9 +66,10 @@
 //! | derived axis, `[cost]` | yes | no | no |
 //! | constraint, `[launch]` | yes | yes | yes |
 //!
-//! A derived axis is specialized where all axes in its expression are. Parameters, specialized axes
-//! and types reach the source as `{name}` in `entry` and `options` (`{{` and `}}` are braces) and as
-//! macros `RIDGE_<NAME>`, so no two of them may differ in letter case alone.
+//! `device.` is followed by `multiprocessors`, `warp_size`, `cluster_blocks`, `threads_per_block`,
+//! `threads_per_multiprocessor`, `blocks_per_multiprocessor`, `registers_per_thread`,
+//! `registers_per_multiprocessor`, `register_allocation_unit`, `shared_memory_per_block_bytes`,
+//! `shared_memory_per_multiprocessor_bytes` or `shared_memory_reserved_per_block_bytes`.
 
 mod bindings;
 mod canonical;
