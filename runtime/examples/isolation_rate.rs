@@ -128,6 +128,7 @@ fn judgements() {
         axes: vec![axis("rows"), axis("cols")],
         bounds: None,
         constant: false,
+        tolerance: None,
     };
     let problem = Problem {
         workload: "large".to_owned(),

@@ -58,7 +58,7 @@ fn shape(name: &str, dtype: Dtype) -> TensorShape {
     let axis = |name: &str, length| AxisLength { name: name.to_owned(), length };
     let bounds = (!dtype.is_float()).then_some(-100..100);
     let axes = vec![axis("rows", ROWS), axis("cols", COLS)];
-    TensorShape { name: name.to_owned(), dtype, axes, bounds, constant: false }
+    TensorShape { name: name.to_owned(), dtype, axes, bounds, constant: false, tolerance: None }
 }
 
 fn world(distribution: Distribution, tolerance: f64) -> World {

@@ -28,7 +28,7 @@ use safetensors::tensor::TensorView;
 fn tensor(name: &str, dtype: Dtype, axes: &[(&str, u64)]) -> TensorShape {
     let axis = |(name, length): &(&str, u64)| AxisLength { name: (*name).into(), length: *length };
     let axes = axes.iter().map(axis).collect();
-    TensorShape { name: name.into(), dtype, axes, bounds: None, constant: false }
+    TensorShape { name: name.into(), dtype, axes, bounds: None, constant: false, tolerance: None }
 }
 
 /// `y[rows, cols] = x[rows, cols] * weight[cols] + shift`, `n[rows]` in integers.

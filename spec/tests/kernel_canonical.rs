@@ -30,9 +30,11 @@ fn any_spec() -> impl Strategy<Value = String> {
     let tolerance = (0.0..1e3f64, 1e-300..1.0f64, 1e-3..=1.0f64);
     let workloads = prop::collection::btree_map("[a-z0-9][-a-zA-Z0-9_.]{0,8}", 1i64..100_000, 1..6);
     let texts = (any::<String>(), prop::collection::vec(any::<String>(), 0..3));
-    let flags = (any::<bool>(), any::<Option<bool>>());
+    let own = || prop::option::of((0.0..1.0f64, prop::option::of(1e-3..=1.0f64)));
+    let flags = (any::<bool>(), any::<Option<bool>>(), own(), own(), any::<bool>());
     (name, texts, parameters, tolerance, workloads, any::<f64>(), flags).prop_map(
-        |(name, (description, tags), parameters, tolerance, workloads, scale, (cube, constant))| {
+        |(name, (description, tags), parameters, tolerance, workloads, scale, flags)| {
+            let (cube, constant, of_output, of_workload, general) = flags;
             let scale = if scale.is_finite() { scale } else { 0.5 };
             let mut text = format!("schema = 1\n[kernel]\nname = \"{name}\"\n");
             writeln!(text, "description = {}", quote(&description)).unwrap();
@@ -53,7 +55,16 @@ fn any_spec() -> impl Strategy<Value = String> {
             let (absolute, relative, ratio) = tolerance;
             writeln!(text, "[tolerance]\nabsolute = {absolute:?}\nrelative = {relative:?}")
                 .unwrap();
-            writeln!(text, "matched_ratio = {ratio:?}\n[space.parameters]").unwrap();
+            writeln!(text, "matched_ratio = {ratio:?}").unwrap();
+            let bounds = |(absolute, ratio): (f64, Option<f64>)| {
+                let ratio =
+                    ratio.map_or_else(String::new, |own| format!(", matched_ratio = {own:?}"));
+                format!("{{ absolute = {absolute:?}{ratio} }}")
+            };
+            if let Some(own) = of_output {
+                writeln!(text, "[tolerance.outputs]\ny = {}", bounds(own)).unwrap();
+            }
+            text.push_str("[space.parameters]\n");
             for (name, values) in &parameters {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 writeln!(text, "{name} = [{}]", values.join(", ")).unwrap();
@@ -70,6 +81,15 @@ fn any_spec() -> impl Strategy<Value = String> {
                 writeln!(text, "[[workloads]]\nname = \"{name}\"\nrole = \"verify\"").unwrap();
                 writeln!(text, "axes = {{ n = {extent} }}\nscalars = {{ s = {extent}.5 }}")
                     .unwrap();
+                if let Some(own) = of_workload {
+                    let general = if general { "relative = 0.5, " } else { "" };
+                    writeln!(
+                        text,
+                        "tolerance = {{ {general}outputs = {{ y = {} }} }}",
+                        bounds(own)
+                    )
+                    .unwrap();
+                }
             }
             text
         },
@@ -89,6 +109,7 @@ proptest! {
         let again = read(&canonical);
         prop_assert_eq!(again.canonical(), canonical);
         prop_assert_eq!(&again.tolerance, &spec.tolerance);
+        prop_assert_eq!(&again.output_tolerances, &spec.output_tolerances);
         prop_assert_eq!(&again.workloads, &spec.workloads);
         prop_assert_eq!(&again.inputs, &spec.inputs);
         prop_assert_eq!(&again.space, &spec.space);

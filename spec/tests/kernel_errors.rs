@@ -249,6 +249,19 @@ fn references() {
                 )],
             ),
             (
+                "tolerances of outputs that are none",
+                &[
+                    (
+                        "matched_ratio = 1.0",
+                        "outputs = { x = { relative = 1.0 }, yy = {}, y = { absolute = -1.0, outputs = {} } }",
+                    ),
+                    (
+                        "tolerance = { absolute = 1e-5",
+                        "tolerance = { outputs = { z = {}, y = 1 }, absolute = 1e-5",
+                    ),
+                ],
+            ),
+            (
                 "tolerances that are none",
                 &[
                     ("absolute = 1e-2", "absolute = -1e-2"),

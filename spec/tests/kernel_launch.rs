@@ -71,6 +71,30 @@ fn an_input_is_constant_where_no_axis_is_dynamic_or_the_author_says_so() {
 }
 
 #[test]
+fn a_tolerance_of_an_output_comes_before_a_general_one_and_a_workloads_before_the_specs() {
+    let found = |of_spec: &str, of_workload: &str| {
+        let spec = read(&edited(&[
+            ("matched_ratio = 1.0", &format!("matched_ratio = 1.0\n{of_spec}")),
+            ("tolerance = { absolute = 1e-5, relative = 1e-5 }", of_workload),
+        ]));
+        let own = bind(&spec, "ragged").output_tolerances()[0];
+        (own.absolute, own.relative, own.matched_ratio)
+    };
+    let (general, none) = ("tolerance = { absolute = 1e-5, relative = 1e-5 }", "");
+    let of_spec = "outputs = { y = { relative = 1e-7 } }";
+    assert_eq!(found(none, none), (1e-2, 1e-2, 1.0));
+    assert_eq!(found(none, general), (1e-5, 1e-5, 1.0));
+    assert_eq!(found(of_spec, none), (1e-2, 1e-7, 1.0));
+    assert_eq!(found(of_spec, general), (1e-2, 1e-7, 1.0));
+    let own = "tolerance = { absolute = 1e-5, outputs = { y = { matched_ratio = 0.5 } } }";
+    assert_eq!(found(none, own), (1e-5, 1e-2, 0.5));
+    assert_eq!(found(of_spec, own), (1e-2, 1e-7, 0.5));
+    let own = "tolerance = { outputs = { y = { absolute = 3.0 } } }";
+    assert_eq!(found(none, own), (3.0, 1e-2, 1.0));
+    assert_eq!(found(of_spec, own), (3.0, 1e-7, 1.0));
+}
+
+#[test]
 fn without_a_cost_every_tensor_moves_once_and_the_math_is_counted() {
     let text = kernel_fixture::EXAMPLE;
     let spec = read(&text[..text.find("[cost]").unwrap()]);

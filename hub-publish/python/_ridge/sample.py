@@ -41,9 +41,11 @@ def error(manifest, results, expected):
     As Ridge compares: an element fails where it exceeds the absolute and the relative tolerance
     both; NaN and infinities must be in the same places.
     """
-    absolute, relative = manifest.tolerance["absolute"], manifest.tolerance["relative"]
+    own = manifest.tolerance.get("outputs", {})
     worst = 0.0
-    for result, reference in zip(_tuple(results), _tuple(expected)):
+    for output, result, reference in zip(manifest.outputs, _tuple(results), _tuple(expected)):
+        tolerance = own.get(output.name, manifest.tolerance)
+        absolute, relative = tolerance["absolute"], tolerance["relative"]
         result, reference = result.double(), reference.double()
         same = (result == reference) | (result.isnan() & reference.isnan())
         allowed = (reference.abs() * relative).clamp(min=absolute)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ridge_spec::kernel::Tolerance;
 use ridge_spec::outcome::Outcome;
 use ridge_spec::record::{BlocksVerified, TuningRecord};
 
@@ -110,13 +111,21 @@ fn watched(records: &[TuningRecord]) -> &'static str {
     }
 }
 
-/// Names the workloads that have a tolerance of their own.
+/// Names the outputs and the workloads that have a tolerance of their own.
 fn own_tolerances(publication: &Publication<'_>) -> String {
-    let own = publication.spec.workloads.iter().filter_map(|workload| {
-        let tolerance = workload.tolerance?;
-        Some(format!("`{}` {:?} and {:?}", workload.name, tolerance.absolute, tolerance.relative))
+    let shown =
+        |name: String, own: &Tolerance| format!("{name} {:?} and {:?}", own.absolute, own.relative);
+    let spec = publication.spec;
+    let outputs = spec.output_tolerances.iter();
+    let outputs = outputs.map(|(output, own)| shown(format!("`{output}`"), own));
+    let workloads = spec.workloads.iter().flat_map(|workload| {
+        let name = &workload.name;
+        let whole = workload.tolerance.iter().map(move |own| shown(format!("`{name}`"), own));
+        let outputs = workload.output_tolerances.iter();
+        let name = move |output: &String| format!("`{output}` in `{name}`");
+        whole.chain(outputs.map(move |(output, own)| shown(name(output), own)))
     });
-    let own: Vec<String> = own.collect();
+    let own: Vec<String> = outputs.chain(workloads).collect();
     if own.is_empty() { String::new() } else { format!(" ({})", own.join("; ")) }
 }
 

@@ -293,6 +293,7 @@ fn bind(
         types: parts.types.clone(),
         role: Role::Tune,
         tolerance: None,
+        output_tolerances: BTreeMap::new(),
         scalars: parts.scalars.clone(),
     };
     spec.bind(&workload, profile)

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::digest::Digest;
 use ridge_spec::expression::Scope;
-use ridge_spec::kernel::{AxisKind, DtypeRef, KernelSpec, Reference, TensorDeclaration};
+use ridge_spec::kernel::{AxisKind, DtypeRef, KernelSpec, Reference, TensorDeclaration, Tolerance};
 use serde_json::{Map, Value, json};
 
 use crate::expression;
@@ -100,7 +100,19 @@ fn common(spec: &KernelSpec, digest: Digest, reference: bool) -> Map<String, Val
             (name.clone(), dtypes.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().into())
         })
         .collect();
-    let tolerance = spec.tolerance;
+    let bounds = |own: &Tolerance| {
+        json!({
+            "absolute": own.absolute,
+            "relative": own.relative,
+            "matched_ratio": own.matched_ratio,
+        })
+    };
+    let mut tolerance = bounds(&spec.tolerance);
+    if !spec.output_tolerances.is_empty() {
+        let own = spec.output_tolerances.iter();
+        let own: Map<String, Value> = own.map(|(name, own)| (name.clone(), bounds(own))).collect();
+        tolerance["outputs"] = Value::Object(own);
+    }
     let value = json!({
         "schema": MANIFEST_SCHEMA,
         "kernel": spec.name.as_str(),
@@ -112,11 +124,7 @@ fn common(spec: &KernelSpec, digest: Digest, reference: bool) -> Map<String, Val
         "axes": spec.axes.iter().map(|(name, kind)| axis(name, kind)).collect::<Vec<_>>(),
         "inputs": spec.inputs.iter().map(|(name, own)| input(spec, name, own)).collect::<Vec<_>>(),
         "outputs": spec.outputs.iter().map(|(name, own)| tensor(name, own)).collect::<Vec<_>>(),
-        "tolerance": {
-            "absolute": tolerance.absolute,
-            "relative": tolerance.relative,
-            "matched_ratio": tolerance.matched_ratio,
-        },
+        "tolerance": tolerance,
     });
     match value {
         Value::Object(map) => map,

@@ -45,22 +45,22 @@ pub(crate) fn of(name: &str, spec: &KernelSpec) -> Vec<Case> {
             .map(|(output, declaration)| {
                 let shape: Vec<i64> =
                     declaration.shape.iter().flatten().map(|axis| axes[axis]).collect();
+                let tolerance = spec.tolerance_of(workload, output);
                 json!({
+                    "absolute": tolerance.absolute,
+                    "relative": tolerance.relative,
                     "dtype": bound(&declaration.dtype, workload).name(),
                     "shape": shape,
                     "data": numbers(&outputs[output].data),
                 })
             })
             .collect();
-        let tolerance = workload.tolerance.unwrap_or(spec.tolerance);
         cases.push(Case {
             name: format!("{name}--{}", workload.name),
             content: json!({
                 "kernel": name,
                 "inputs": shown,
                 "expected": expected,
-                "absolute": tolerance.absolute,
-                "relative": tolerance.relative,
             }),
         });
     }

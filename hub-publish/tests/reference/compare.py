@@ -64,7 +64,7 @@ def wrong(case, module):
         elif found.dtype != torch.bool and (error > 0).sum() <= 1 + found.numel() // 1000:
             # A real number between two integers may round to either in binary32.
             error = error.masked_fill(error <= 1, 0.0)
-        bad = (error > case["absolute"]) & (error > case["relative"] * values.abs()) | error.isnan()
+        bad = (error > expected["absolute"]) & (error > expected["relative"] * values.abs()) | error.isnan()
         if bad.any():
             at = bad.nonzero()[0].tolist()
             return f"{int(bad.sum())} wrong, {found[tuple(at)]} for {values[tuple(at)]} at {at}"

@@ -202,6 +202,7 @@ pub(crate) fn workload(recorded: &RecordedWorkload) -> Workload {
         types: recorded.types.clone(),
         role: Role::Tune,
         tolerance: None,
+        output_tolerances: BTreeMap::new(),
         scalars: recorded.scalars.clone(),
     }
 }

@@ -129,6 +129,7 @@ impl Session<'_> {
             types: published.types.clone(),
             role: Role::Tune,
             tolerance: None,
+            output_tolerances: BTreeMap::new(),
             scalars: BTreeMap::new(),
         });
         self.evaluator.bind(self.folder, &workload, self.setup)

@@ -118,10 +118,7 @@ impl ReferenceSet {
     /// # Errors
     /// When the reference fails.
     pub fn tolerant<'a>(&self, case: &'a Case) -> Result<Option<&'a [Expected]>, ReferenceError> {
-        // Where bits must agree there is nothing to be lenient about.
-        let tolerance = self.problem.tolerance;
-        let is_exact = tolerance.absolute == 0.0 && tolerance.relative == 0.0;
-        if is_exact || !case.ill_conditioned || !self.reference.is_function() {
+        if !case.ill_conditioned || !self.reference.is_function() {
             return Ok(None);
         }
         let tolerant = case.tolerant.get_or_init(|| apart(|| self.make_tolerant(case)));
@@ -202,9 +199,10 @@ impl ReferenceSet {
                 });
             }
         }
-        for (expected, mut slack) in expected.iter_mut().zip(slacks) {
+        let outputs = &self.problem.outputs;
+        for ((expected, mut slack), output) in expected.iter_mut().zip(slacks).zip(outputs) {
             if matches!(expected.values, ExpectedValues::Real(_)) {
-                level(&mut slack, &expected.values, self.problem.tolerance);
+                level(&mut slack, &expected.values, self.problem.tolerance_of(output));
                 expected.slack = Some(Arc::new(slack));
             }
         }

@@ -296,6 +296,7 @@ pub(super) fn compare_output<'a>(
         output: problem.outputs.get(at).map_or_else(|| at.to_string(), |one| one.name.clone()),
     };
     let output = problem.outputs.get(at).ok_or_else(missing)?;
+    let tolerance = problem.tolerance_of(output);
     let run = |expected: &Expected| {
         compare(&CompareRequest {
             output: &output.name,
@@ -305,13 +306,16 @@ pub(super) fn compare_output<'a>(
             written: left.written,
             initial: left.initial,
             expected,
-            tolerance: problem.tolerance,
+            tolerance,
             inputs: Some(&case.inputs_used),
         })
     };
     let expected = case.expected.get(at).ok_or_else(missing)?;
     let comparison = run(expected)?;
+    // Where bits must agree there is nothing to be lenient about.
+    let is_exact = tolerance.absolute == 0.0 && tolerance.relative == 0.0;
     if comparison.mismatch.is_some()
+        && !is_exact
         && let Some(tolerant) = references.tolerant(case)?
     {
         let expected = tolerant.get(at).ok_or_else(missing)?;

@@ -267,7 +267,7 @@ fn explain(
         written: None,
         initial: left.initial,
         expected,
-        tolerance: references.problem().tolerance,
+        tolerance: references.problem().tolerance_of(output),
         inputs: None,
     };
     if let Some(finding) = unwritten(&request, comparison.n_mismatched) {

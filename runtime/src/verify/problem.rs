@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use ridge_spec::dtype::Dtype;
-use ridge_spec::kernel::{Instance, KernelSpec, Reference, TensorSpec};
+use ridge_spec::kernel::{Instance, KernelSpec, Reference, TensorSpec, Tolerance};
 use ridge_spec::outcome::{AxisLength, ToleranceUsed};
 
 use super::inputs::{TensorInput, n_elements};
@@ -21,7 +21,7 @@ pub struct Problem {
     pub scalars: Vec<ScalarValue>,
     /// Output tensors, in the spec's order.
     pub outputs: Vec<TensorShape>,
-    /// What counts as equal.
+    /// What counts as equal, for outputs without a tolerance of their own.
     pub tolerance: ToleranceUsed,
 }
 
@@ -38,6 +38,8 @@ pub struct TensorShape {
     pub bounds: Option<Range<i64>>,
     /// Of an input, whether no kernel before this one writes it.
     pub constant: bool,
+    /// Of an output, what counts as equal where that is not the problem's tolerance.
+    pub tolerance: Option<ToleranceUsed>,
 }
 
 /// A scalar input with its value.
@@ -77,25 +79,37 @@ impl Problem {
             axes: tensor.axes.iter().zip(tensor.shape.iter().copied()).map(axis).collect(),
             bounds: bounds(tensor),
             constant: tensor.constant,
+            tolerance: None,
         };
         let scalar = |scalar: &ridge_spec::kernel::Scalar| ScalarValue {
             name: scalar.name.clone(),
             dtype: scalar.dtype,
             value: scalar.value,
         };
+        let used = |own: Tolerance| ToleranceUsed {
+            absolute: own.absolute,
+            relative: own.relative,
+            matched_ratio: own.matched_ratio,
+        };
         let tolerance = instance.tolerance();
+        let output = |(shape, own): (&TensorSpec, &Tolerance)| TensorShape {
+            tolerance: (*own != tolerance).then(|| used(*own)),
+            ..tensor(shape)
+        };
+        let outputs = instance.outputs().iter().zip(instance.output_tolerances());
         Self {
             workload: instance.workload().name.clone(),
             axes: instance.axes().iter().map(|(n, l)| axis((n, l.unsigned_abs()))).collect(),
             inputs: instance.inputs().iter().map(tensor).collect(),
             scalars: instance.scalars().iter().map(scalar).collect(),
-            outputs: instance.outputs().iter().map(tensor).collect(),
-            tolerance: ToleranceUsed {
-                absolute: tolerance.absolute,
-                relative: tolerance.relative,
-                matched_ratio: tolerance.matched_ratio,
-            },
+            outputs: outputs.map(output).collect(),
+            tolerance: used(tolerance),
         }
+    }
+
+    /// What counts as equal for one of its outputs.
+    pub fn tolerance_of(&self, output: &TensorShape) -> ToleranceUsed {
+        output.tolerance.unwrap_or(self.tolerance)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The canonical text of a spec: sections and keys in one order, one spelling of each value.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 
 use super::{
@@ -31,6 +33,9 @@ pub(super) fn write(spec: &KernelSpec) -> String {
     push(&mut text, "\n[tolerance]\n");
     for (key, value) in tolerance_entries(&spec.tolerance) {
         line(&mut text, key, &value);
+    }
+    if !spec.output_tolerances.is_empty() {
+        line(&mut text, "outputs", &output_tolerances(&spec.output_tolerances));
     }
     space(&mut text, &spec.space);
     if let Some(rule) = &spec.launch {
@@ -99,6 +104,11 @@ fn tolerance_entries(tolerance: &Tolerance) -> [(&'static str, String); 3] {
     ]
 }
 
+fn output_tolerances(tolerances: &BTreeMap<String, Tolerance>) -> String {
+    let own = |own| inline(tolerance_entries(own));
+    inline(tolerances.iter().map(|(output, tolerance)| (output.as_str(), own(tolerance))))
+}
+
 fn space(text: &mut String, space: &SearchSpace) {
     let SearchSpace { parameters, constraints, default } = space;
     push(text, "\n[space]\n");
@@ -129,7 +139,7 @@ fn launch(text: &mut String, rule: &LaunchRule) {
 }
 
 fn workload(text: &mut String, workload: &Workload) {
-    let Workload { name, axes, types, role, tolerance, scalars } = workload;
+    let Workload { name, axes, types, role, tolerance, output_tolerances: own, scalars } = workload;
     push(text, "\n[[workloads]]\n");
     line(text, "name", &string(name));
     line(text, "role", &string(role.name()));
@@ -140,8 +150,10 @@ fn workload(text: &mut String, workload: &Workload) {
         let scalars = scalars.iter().map(|(name, value)| (name.as_str(), number(*value)));
         line(text, "scalars", &inline(scalars));
     }
-    if let Some(tolerance) = tolerance {
-        line(text, "tolerance", &inline(tolerance_entries(tolerance)));
+    if tolerance.is_some() || !own.is_empty() {
+        let general = tolerance.iter().flat_map(tolerance_entries);
+        let own = (!own.is_empty()).then(|| ("outputs", output_tolerances(own)));
+        line(text, "tolerance", &inline(general.chain(own)));
     }
 }
 

@@ -24,6 +24,7 @@ pub struct Instance {
     outputs: Vec<TensorSpec>,
     scalars: Vec<Scalar>,
     tolerance: Tolerance,
+    output_tolerances: Vec<Tolerance>,
     scope: Scope,
     limits: DeviceLimits,
     bytes_min: u64,
@@ -115,9 +116,14 @@ impl Instance {
         self.inputs.iter().chain(&self.outputs).find(|tensor| tensor.name == name)
     }
 
-    /// What equal means for this workload.
+    /// What equal means for this workload, but for outputs that have a tolerance of their own.
     pub const fn tolerance(&self) -> Tolerance {
         self.tolerance
+    }
+
+    /// What equal means for each output, in the order of [`Self::outputs`].
+    pub fn output_tolerances(&self) -> &[Tolerance] {
+        &self.output_tolerances
     }
 
     /// Names for constraints and launch expressions: axes, types and the device; not parameters.
@@ -166,6 +172,10 @@ impl KernelSpec {
             specialized: axes.keys().filter(|axis| self.is_specialized(axis)).cloned().collect(),
             scalars: self.scalars(workload)?,
             tolerance: workload.tolerance.unwrap_or(self.tolerance),
+            output_tolerances: outputs
+                .iter()
+                .map(|output| self.tolerance_of(workload, &output.name))
+                .collect(),
             limits: profile.limits,
             workload: workload.clone(),
             axes,

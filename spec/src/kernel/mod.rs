@@ -17,7 +17,7 @@
 //! | `[axes]` | axis = `"dynamic"`, `"specialized"`, `{ kind = … }` or `{ expression = … }`, the last two with an optional `description` |
 //! | `[inputs]`, `[outputs]` | tensor = `{ shape, dtype, default, description }`; no `shape`: a scalar input; for an input tensor `constant` |
 //! | `[reference]` | one of `math`, `python` (`file.py::function`), `golden` |
-//! | `[tolerance]` | `absolute`, `relative`, `matched_ratio` (1.0) |
+//! | `[tolerance]` | `absolute`, `relative`, `matched_ratio` (1.0); `outputs`: output = a tolerance of its own, what it leaves out as above |
 //! | `[space]`, optional | `parameters`, `constraints`, `default` |
 //! | `[launch]`, for `cuda` | `arguments`, `grid`, `block`; `shared_memory_bytes`, `cluster`, `programmatic` |
 //! | `[[workloads]]` | `name`, `role` (`tune`, `verify`), `axes`, `types`; `scalars`, `tolerance` |
@@ -131,6 +131,8 @@ pub struct KernelSpec {
     pub reference: Reference,
     /// What equal means, unless a workload says otherwise.
     pub tolerance: Tolerance,
+    /// What it means for single outputs; see [`Self::tolerance_of`].
+    pub output_tolerances: BTreeMap<String, Tolerance>,
     /// Parameters and constraints; no parameters where the kernel has nothing to tune.
     pub space: SearchSpace,
     /// How it is launched; always there for CUDA, never for cube, which generates its own.
@@ -266,6 +268,14 @@ impl KernelSpec {
     /// The workload of that name.
     pub fn workload(&self, name: &str) -> Option<&Workload> {
         self.workloads.iter().find(|workload| workload.name == name)
+    }
+
+    /// What equal means for an output in a workload. Of these, the first that there is: the
+    /// workload's for this output, the spec's for this output, the workload's, the spec's.
+    pub fn tolerance_of(&self, workload: &Workload, output: &str) -> Tolerance {
+        let named = [&workload.output_tolerances, &self.output_tolerances];
+        let own = named.into_iter().find_map(|tolerances| tolerances.get(output).copied());
+        own.or(workload.tolerance).unwrap_or(self.tolerance)
     }
 
     /// Whether an input tensor may be read before the kernel before this one in the stream has

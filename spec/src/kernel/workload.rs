@@ -19,8 +19,11 @@ pub struct Workload {
     pub types: BTreeMap<String, Dtype>,
     /// What it is for.
     pub role: Role,
-    /// Its own tolerance, where it is not the spec's.
+    /// Its own tolerance, where it is not the spec's. An output for which the spec has one of its own
+    /// keeps that.
     pub tolerance: Option<Tolerance>,
+    /// Its own tolerances of single outputs, which come before all others.
+    pub output_tolerances: BTreeMap<String, Tolerance>,
     /// Values of scalar inputs, where they are not the defaults.
     pub scalars: BTreeMap<String, f64>,
 }

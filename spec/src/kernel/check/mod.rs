@@ -104,6 +104,10 @@ fn check(context: &Context, wire: &v1::Spec) -> KernelSpec {
     let launch = launch::check(context, wire, is_cube, &declared, &space);
     let tolerance = wire.tolerance.as_ref();
     let tolerance = tolerance.and_then(|own| workloads::tolerance(context, own, None));
+    let of_outputs =
+        wire.tolerance.as_ref().zip(tolerance).map(|(own, base)| {
+            workloads::output_tolerances(context, own, &declared.outputs, |_| base)
+        });
     let incomplete =
         name.is_none() || language.is_none() || reference.is_none() || tolerance.is_none();
     if incomplete && context.n_diagnostics() == 0 {
@@ -131,6 +135,7 @@ fn check(context: &Context, wire: &v1::Spec) -> KernelSpec {
             relative: 0.0,
             matched_ratio: 1.0,
         }),
+        output_tolerances: of_outputs.unwrap_or_default(),
         space,
         launch,
         workloads: Vec::new(),

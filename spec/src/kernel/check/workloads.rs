@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use indexmap::IndexMap;
+
 use super::super::wire::{Context, Key, v1};
-use super::super::{AxisKind, KernelSpec, Reference, Role, Tolerance, Workload, is_workload_name};
+use super::super::{
+    AxisKind, KernelSpec, Reference, Role, TensorDeclaration, Tolerance, Workload, is_workload_name,
+};
 use crate::diagnostic::Diagnostic;
 use crate::dtype::Dtype;
 use crate::math::EvaluateError;
@@ -44,6 +48,45 @@ pub(super) fn tolerance(
         None => base.map_or(1.0, |base| base.matched_ratio),
     };
     Some(Tolerance { absolute: absolute?, relative: relative?, matched_ratio })
+}
+
+/// Checks the tolerances of single outputs. What one leaves out is `base`'s of that output.
+pub(super) fn output_tolerances(
+    context: &Context,
+    wire: &v1::Tolerance,
+    outputs: &IndexMap<String, TensorDeclaration>,
+    base: impl Fn(&str) -> Tolerance,
+) -> BTreeMap<String, Tolerance> {
+    let mut tolerances = BTreeMap::new();
+    for (Key { name, span }, own) in &wire.outputs {
+        if !outputs.contains_key(name) {
+            let message = format!("`{name}` has a tolerance, and is no output");
+            let mut diagnostic = context.at("spec.tolerance-output", span, message);
+            diagnostic.hint = suggestion::hint(name, outputs.keys().map(String::as_str));
+            context.push(diagnostic);
+            continue;
+        }
+        if let Some(tolerance) = tolerance(context, own, Some(base(name))) {
+            tolerances.insert(name.clone(), tolerance);
+        }
+    }
+    tolerances
+}
+
+/// The tolerances of a workload: its own, and those of single outputs.
+fn tolerances_of(
+    context: &Context,
+    wire: &v1::Tolerance,
+    spec: &KernelSpec,
+) -> (Option<Tolerance>, BTreeMap<String, Tolerance>) {
+    let bounds = [&wire.absolute, &wire.relative, &wire.matched_ratio];
+    let is_general = wire.outputs.is_empty() || bounds.into_iter().any(Option::is_some);
+    let own = is_general.then(|| tolerance(context, wire, Some(spec.tolerance))).flatten();
+    let base = |output: &str| {
+        let of_output = spec.output_tolerances.get(output).copied();
+        of_output.or(own).unwrap_or(spec.tolerance)
+    };
+    (own, output_tolerances(context, wire, &spec.outputs, base))
 }
 
 /// Checks the workloads against the rest of the spec, and adds those that fit.
@@ -90,12 +133,8 @@ fn workload(context: &Context, own: &v1::Workload, spec: &KernelSpec) -> Option<
     let axes = axes(context, own, spec);
     let types = types(context, own, spec);
     let scalars = scalars(context, own, spec);
-    let base = Some(spec.tolerance);
-    let tolerance = own.tolerance.as_ref().map(|own| tolerance(context, own, base));
-    let tolerance = match tolerance {
-        Some(tolerance) => Some(tolerance?),
-        None => None,
-    };
+    let (tolerance, output_tolerances) =
+        own.tolerance.as_ref().map(|own| tolerances_of(context, own, spec)).unwrap_or_default();
     if !name_fits {
         return None;
     }
@@ -105,6 +144,7 @@ fn workload(context: &Context, own: &v1::Workload, spec: &KernelSpec) -> Option<
         types: types?,
         role: role?,
         tolerance,
+        output_tolerances,
         scalars: scalars?,
     })
 }

@@ -63,6 +63,8 @@ pub(crate) struct Tolerance {
     pub(crate) absolute: Option<Located<f64>>,
     pub(crate) relative: Option<Located<f64>>,
     pub(crate) matched_ratio: Option<Located<f64>>,
+    /// Of single outputs; those have none in turn.
+    pub(crate) outputs: Vec<(Key, Self)>,
 }
 
 pub(crate) struct Space {
@@ -235,14 +237,26 @@ fn reference(table: Table<'_>) -> Reference {
 }
 
 fn tolerance(table: Table<'_>) -> Tolerance {
-    let tolerance = Tolerance {
-        span: table.span().clone(),
-        absolute: number(&table, "absolute"),
-        relative: number(&table, "relative"),
-        matched_ratio: number(&table, "matched_ratio"),
-    };
+    let outputs = named(table.get("outputs").and_then(|field| field.table()));
+    let outputs = outputs.into_iter().filter_map(|(key, field)| {
+        let table = field.table()?;
+        let own = bounds(&table, Vec::new());
+        table.finish();
+        Some((key, own))
+    });
+    let tolerance = bounds(&table, outputs.collect());
     table.finish();
     tolerance
+}
+
+fn bounds(table: &Table<'_>, outputs: Vec<(Key, Tolerance)>) -> Tolerance {
+    Tolerance {
+        span: table.span().clone(),
+        absolute: number(table, "absolute"),
+        relative: number(table, "relative"),
+        matched_ratio: number(table, "matched_ratio"),
+        outputs,
+    }
 }
 
 fn space(table: Table<'_>) -> Space {
