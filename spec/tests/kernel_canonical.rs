@@ -16,6 +16,12 @@ fn quote(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
+/// A tolerance that leaves some of it out.
+fn bounds((absolute, ratio): (f64, Option<f64>)) -> String {
+    let ratio = ratio.map_or_else(String::new, |own| format!(", matched_ratio = {own:?}"));
+    format!("{{ absolute = {absolute:?}{ratio} }}")
+}
+
 /// The text of a sound spec with random content.
 fn any_spec() -> impl Strategy<Value = String> {
     let name = "[a-z]([a-z0-9]|-[a-z0-9]){1,12}";
@@ -56,14 +62,8 @@ fn any_spec() -> impl Strategy<Value = String> {
             writeln!(text, "[tolerance]\nabsolute = {absolute:?}\nrelative = {relative:?}")
                 .unwrap();
             writeln!(text, "matched_ratio = {ratio:?}").unwrap();
-            let bounds = |(absolute, ratio): (f64, Option<f64>)| {
-                let ratio =
-                    ratio.map_or_else(String::new, |own| format!(", matched_ratio = {own:?}"));
-                format!("{{ absolute = {absolute:?}{ratio} }}")
-            };
-            if let Some(own) = of_output {
-                writeln!(text, "[tolerance.outputs]\ny = {}", bounds(own)).unwrap();
-            }
+            let own = of_output.map(|own| format!("[tolerance.outputs]\ny = {}\n", bounds(own)));
+            text.push_str(&own.unwrap_or_default());
             text.push_str("[space.parameters]\n");
             for (name, values) in &parameters {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
