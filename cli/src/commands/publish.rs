@@ -44,7 +44,7 @@ pub(crate) struct PublishArguments {
     #[arg(long, value_name = "SPEC")]
     pub(crate) spec: Option<PathBuf>,
     /// Major version of the repo: branch `v<N>` [default: 1, or that of the published folder].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) version: Option<u32>,
     /// SPDX identifier of the kernel's licence.
     #[arg(long, value_name = "SPDX", default_value = "Apache-2.0", value_parser = parse_license)]
