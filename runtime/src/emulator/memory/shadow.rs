@@ -93,7 +93,8 @@ impl Shadow {
         clocks: &Clocks,
     ) -> Option<Conflict> {
         let floor = Cell::floor(clocks.floor(new.warp()));
-        if self.writes[granule] < floor && self.reads[granule] < floor {
+        let old = self.reads[granule];
+        if self.writes[granule] < floor && old < floor && stands_for(new, old, clocks) {
             self.reads[granule] = new;
             self.sides[granule] = lanes;
             return None;
@@ -125,7 +126,7 @@ impl Shadow {
             }
         }
         let old = self.reads[granule];
-        if old < floor {
+        if old < floor && stands_for(new, old, clocks) {
             self.reads[granule] = new;
             self.sides[granule] = lanes;
         } else if old != new || new.kind() == kind::MANY {
@@ -303,6 +304,13 @@ impl Shadow {
     }
 }
 
+/// Whether a read says all that an old one, ordered before it, does: a strong write may race with a
+/// weak read and not with a strong one that comes later.
+#[inline]
+fn stands_for(new: Cell, old: Cell, clocks: &Clocks) -> bool {
+    !new.is_strong() || old.is_strong() || old < Cell::floor(clocks.everywhere())
+}
+
 /// One read cell for an old one, not ordered before the new one's warp, and the new one; `None`
 /// where no cell is exact.
 fn merge_reads(
@@ -330,7 +338,7 @@ fn merge_reads(
         return whole.then(|| (new.as_several(old.stamp()), several));
     }
     if old.warp() != mine {
-        let covered = old.mask() & !new.mask() == 0;
+        let covered = old.mask() & !new.mask() == 0 && (old.is_strong() || !new.is_strong());
         if covered && clocks.knows(mine, old.warp(), old.stamp()) {
             return Some((new, lanes));
         }

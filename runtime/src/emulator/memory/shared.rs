@@ -135,7 +135,8 @@ impl Shared {
         let base = Cell::of(&by.actor);
         let floor = Cell::floor(by.clocks.floor(by.actor.warp));
         let granules = run.granules(by.width);
-        if run.is_whole(by.width) && self.shadow.is_below(&granules, floor) {
+        let plain = run.is_whole(by.width) && !by.actor.strong;
+        if plain && self.shadow.is_below(&granules, floor) {
             run.fill(base, self.shadow.reads_mut(granules), by.width);
         } else {
             for granule in granules {

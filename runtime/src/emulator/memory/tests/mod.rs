@@ -152,8 +152,14 @@ pub(super) fn describe(faults: &FaultLog) -> String {
 /// Runs a script in a block of 64 threads and compares the faults.
 #[track_caller]
 pub(super) fn check(script: impl FnOnce(&mut Script<'_>), expected: &str) {
+    check_of(2, script, expected);
+}
+
+/// The same of a block of that many warps.
+#[track_caller]
+pub(super) fn check_of(warps: u32, script: impl FnOnce(&mut Script<'_>), expected: &str) {
     let global = GlobalMemory::new(&buffers());
-    let mut block = Script::new(&global, 64, 0);
+    let mut block = Script::new(&global, 32 * warps, 0);
     script(&mut block);
     let faults = describe(&block.memory.take_faults());
     let expected: String = expected.lines().map(|line| format!("{}\n", line.trim())).collect();

@@ -1,6 +1,6 @@
 //! What is a race within a block, and what is not.
 
-use super::{Script, check};
+use super::{Script, check, check_of};
 use crate::emulator::memory::Order;
 
 const ALL: u32 = u32::MAX;
@@ -146,6 +146,28 @@ fn strong_accesses_do_not_race_with_each_other() {
         },
         "race at 1 of warp 1 lanes 1 shared+0 SameBlock with write 0 of warp 0 lane 0",
     );
+}
+
+#[test]
+fn a_strong_read_does_not_hide_an_earlier_weak_one() {
+    for met_before in [false, true] {
+        check_of(
+            3,
+            |s| {
+                s.store((0, ALL, 4), words, |_| 0);
+                s.memory.barrier(0b111);
+                if met_before {
+                    s.memory.barrier(0b110);
+                }
+                s.load((0, 1, 4), |_| 0);
+                s.memory.barrier(0b101);
+                s.order = Order::Relaxed;
+                s.load((2, 1, 4), |_| 0);
+                s.store((1, 1, 4), |_| 0, |_| 1);
+            },
+            "race at 3 of warp 1 lanes 1 shared+0 SameBlock with read 1 of warp 0 lane 0",
+        );
+    }
 }
 
 #[test]
