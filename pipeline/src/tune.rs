@@ -1,6 +1,7 @@
 //! Tuning: a campaign over the workloads of a spec.
 
 mod batch;
+mod evaluated;
 mod finalists;
 mod finals;
 mod ledger;

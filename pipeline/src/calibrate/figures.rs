@@ -121,8 +121,7 @@ pub(super) fn findings(
         "greatest common divisor of differences of times of a graph",
     );
     for figure in &mut findings.figures {
-        figure.base =
-            super::profile::field(&mut base.clone(), &figure.name).map(|field| field.get());
+        figure.base = super::field::field(&mut base.clone(), &figure.name).map(|field| field.get());
     }
     findings
 }

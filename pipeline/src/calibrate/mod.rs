@@ -8,6 +8,7 @@
 
 mod check;
 mod date;
+mod field;
 mod figures;
 mod fit;
 #[cfg(test)]

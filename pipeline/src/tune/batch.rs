@@ -4,78 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ridge_autotune::learned::PruneRule;
 use ridge_compiler::cuda::Unit;
 use ridge_spec::artifact::Artifact;
 use ridge_spec::kernel::LaunchPlan;
-use ridge_spec::launch::LaunchConfig;
-use ridge_spec::outcome::{Outcome, Prediction, Rejection};
+use ridge_spec::outcome::{Outcome, Rejection};
 use ridge_spec::space::Candidate;
 
+use super::evaluated::Evaluated;
 use super::pruning::{self, Pruner};
 use crate::compilation::{Compiled, Compiler};
 use crate::error::PipelineError;
-use crate::evaluate::{Bound, Depth, Evaluator, Trial};
+use crate::evaluate::{Bound, Depth, Evaluator};
 use crate::event::Observer;
 use crate::measuring::{Job, Measured, Staging};
 use crate::occupation::Occupation;
-
-/// A candidate's evaluation, ready to be recorded.
-#[derive(Clone, Debug)]
-pub(super) struct Evaluated {
-    pub(super) candidate: Candidate,
-    pub(super) outcome: Outcome,
-    /// What was predicted of it before it was timed.
-    pub(super) prediction: Option<Prediction>,
-    pub(super) artifact: Option<Arc<Artifact>>,
-    /// The run on the workload being tuned, where it came that far.
-    pub(super) trial: Option<Trial>,
-    /// How it is launched there, where it is.
-    pub(super) launch: Option<LaunchConfig>,
-    /// Names of the workloads that it passed on.
-    pub(super) passed: Vec<String>,
-    /// What the GPU made of it, where it came that far.
-    pub(super) measured: Option<Measured>,
-    /// Why it was not timed, where the cost model said that it cannot win.
-    pub(super) pruned: Option<PruneRule>,
-    /// Wall time of running and checking, nanoseconds.
-    pub(super) verify_ns: u64,
-}
-
-impl Evaluated {
-    /// A candidate that could not even be run.
-    fn refused(
-        candidate: &Candidate,
-        artifact: Option<Arc<Artifact>>,
-        rejection: Rejection,
-    ) -> Box<Self> {
-        Box::new(Self {
-            candidate: candidate.clone(),
-            outcome: Outcome::Rejected(rejection),
-            prediction: None,
-            artifact,
-            trial: None,
-            launch: None,
-            passed: Vec::new(),
-            measured: None,
-            pruned: None,
-            verify_ns: 0,
-        })
-    }
-
-    /// Takes what the GPU made of it for its outcome.
-    fn settle(&mut self, measured: Measured) {
-        self.verify_ns = self.verify_ns.saturating_add(measured.judge_ns);
-        let settled = match &measured.result {
-            Ok(timing) => Outcome::Measured(timing.samples.clone()),
-            Err(rejection) => Outcome::Rejected(rejection.clone()),
-        };
-        if let Outcome::Predicted(prediction) = std::mem::replace(&mut self.outcome, settled) {
-            self.prediction = Some(prediction);
-        }
-        self.measured = Some(measured);
-    }
-}
 
 /// A candidate of a batch.
 #[derive(Clone, Debug)]
@@ -183,7 +125,7 @@ pub(super) fn run<'a>(
             compiled,
         ) {
             Err(error) => finish(place, Err(error)),
-            Ok(screened) => match queue.as_ref().zip(screened.as_job(workplace)) {
+            Ok(screened) => match queue.as_ref().zip(as_job(&screened, workplace)) {
                 None => evaluated(place, screened),
                 Some((queue, (artifact, plan))) => {
                     let job = Job { tag: (place, screened), artifact, plan };
@@ -219,21 +161,22 @@ pub(super) fn unit(
         .and_then(|_| compiler.unit(evaluator.spec, &workplace.bound.instance, candidate))
 }
 
-impl Evaluated {
-    /// What the GPU is to run, where screening found nothing wrong with it. What the emulator does
-    /// not execute is for the GPU to judge.
-    fn as_job(&self, workplace: &Workplace<'_, '_>) -> Option<(Arc<Artifact>, LaunchPlan)> {
-        if self.pruned.is_some() {
-            return None;
-        }
-        let is_open = match &self.outcome {
-            Outcome::Predicted(_) => true,
-            Outcome::Rejected(rejection) => matches!(rejection, Rejection::Unsupported(_)),
-            Outcome::Measured(_) => false,
-        };
-        let plan = workplace.evaluator.plan(workplace.bound, &self.candidate).ok()?;
-        self.artifact.clone().filter(|_| is_open).map(|artifact| (artifact, plan))
+/// What the GPU is to run, where screening found nothing wrong with it. What the emulator does
+/// not execute is for the GPU to judge.
+fn as_job(
+    evaluated: &Evaluated,
+    workplace: &Workplace<'_, '_>,
+) -> Option<(Arc<Artifact>, LaunchPlan)> {
+    if evaluated.pruned.is_some() {
+        return None;
     }
+    let is_open = match &evaluated.outcome {
+        Outcome::Predicted(_) => true,
+        Outcome::Rejected(rejection) => matches!(rejection, Rejection::Unsupported(_)),
+        Outcome::Measured(_) => false,
+    };
+    let plan = workplace.evaluator.plan(workplace.bound, &evaluated.candidate).ok()?;
+    evaluated.artifact.clone().filter(|_| is_open).map(|artifact| (artifact, plan))
 }
 
 /// Runs a compiled candidate in the emulator: on the small workloads first, then on the one being

@@ -23,14 +23,16 @@ use ridge_spec::space::Candidate;
 use ridge_spec::target::DeviceProfile;
 
 use super::TuneRequest;
-use super::batch::Evaluated;
-use super::pruning::PRUNED;
+use super::evaluated::Evaluated;
 use crate::compilation::Compiler;
 use crate::error::PipelineError;
 use crate::evaluate::whole_nanoseconds;
 use crate::folder::KernelFolder;
 use crate::measuring::{Bench, Measured};
 use crate::storage::RecordStore;
+
+/// The setting of a record's protocol that only pruned candidates have.
+const PRUNED: &str = "pruned_risk_ppm";
 
 /// How screened candidates get their time without a GPU: one run on normal inputs of the workload
 /// and of the small ones that share the artifact, counted and predicted.
@@ -177,6 +179,12 @@ impl Ledger {
     ) -> Option<&TuningRecord> {
         let place = self.screened.get(&(workload.to_string(), candidate.clone()))?;
         self.store.records().get(*place)
+    }
+
+    /// Whether screening did not time a candidate because the cost model said that it cannot win.
+    pub(super) fn is_pruned(&self, workload: &Workload, candidate: &Candidate) -> bool {
+        let record = self.screened(workload, candidate);
+        record.is_some_and(|record| record.protocol.settings.contains_key(PRUNED))
     }
 
     /// What the finals said of a candidate before.

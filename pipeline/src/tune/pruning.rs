@@ -20,9 +20,6 @@ use crate::evaluate::{Bound, Trial, whole_nanoseconds, work};
 use crate::event::Event;
 use crate::simulate::{cost_model, files};
 
-/// The setting of a record's protocol that only pruned candidates have.
-pub(super) const PRUNED: &str = "pruned_risk_ppm";
-
 /// The model's view of one workload.
 pub(super) struct Model<'a> {
     pub(super) learned: &'a Learned,
@@ -115,8 +112,7 @@ impl Campaign<'_> {
         let workload = search.bound.instance.workload();
         let is_pruned = |index: usize| {
             let candidate = search.space.candidate(index);
-            let record = self.ledger.screened(workload, &candidate);
-            record.is_some_and(|record| record.protocol.settings.contains_key(PRUNED))
+            self.ledger.is_pruned(workload, &candidate)
         };
         Some(PruningAnswer {
             risk: self.request.prune_risk,
