@@ -16,6 +16,7 @@ import gzip
 import json
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -92,7 +93,7 @@ def winners(folder: pathlib.Path, records: pathlib.Path) -> list[dict]:
             finals = [one for one in map(json.loads, lines) if one["protocol"]["name"].endswith(".final")]
         timed = [one for one in finals if "measured" in one["outcome"]]
         if timed:
-            best = min(timed, key=lambda one: sorted(one["outcome"]["measured"]["latency_ns"])[len(one["outcome"]["measured"]["latency_ns"]) // 2])
+            best = min(timed, key=lambda one: statistics.median(one["outcome"]["measured"]["latency_ns"]))
             if best["candidate"] not in found:
                 found.append(best["candidate"])
     return found

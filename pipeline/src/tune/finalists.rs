@@ -23,12 +23,9 @@ pub(super) struct Round<T> {
 
 /// The rounds over candidates in the order of their screened times, fastest first.
 ///
-/// Each takes the best eight that are left. With `is_plain`, which says whether a candidate's launch
-/// is not programmatic, the best plain ones of the others join until a round has three.
-pub(super) fn rounds<T: Clone>(
-    order: &[T],
-    is_plain: Option<&dyn Fn(&T) -> bool>,
-) -> Vec<Round<T>> {
+/// Each takes the best eight that are left, and the best of the others whose launch `is_plain`, until
+/// the round has three of those.
+pub(super) fn rounds<T: Clone>(order: &[T], is_plain: impl Fn(&T) -> bool) -> Vec<Round<T>> {
     let mut left: Vec<&T> = order.iter().collect();
     let mut rounds = Vec::new();
     while !left.is_empty() && rounds.len() < ROUNDS_MAX {
@@ -36,18 +33,16 @@ pub(super) fn rounds<T: Clone>(
         let mut candidates: Vec<T> = left.into_iter().cloned().collect();
         let n_best = candidates.len();
         left = others;
-        if let Some(is_plain) = is_plain {
-            let n_plain = candidates.iter().filter(|own| is_plain(own)).count();
-            let mut wanted = PLAIN.saturating_sub(n_plain);
-            left.retain(|own| {
-                let joins = wanted > 0 && is_plain(own);
-                if joins {
-                    wanted -= 1;
-                    candidates.push((*own).clone());
-                }
-                !joins
-            });
-        }
+        let n_plain = candidates.iter().filter(|own| is_plain(own)).count();
+        let mut wanted = PLAIN.saturating_sub(n_plain);
+        left.retain(|own| {
+            let joins = wanted > 0 && is_plain(own);
+            if joins {
+                wanted -= 1;
+                candidates.push((*own).clone());
+            }
+            !joins
+        });
         rounds.push(Round { candidates, n_best });
     }
     rounds
@@ -63,9 +58,7 @@ mod tests {
     fn check(n: usize, plain: Option<&[usize]>, expected: &[&str]) {
         let order: Vec<usize> = (0..n).collect();
         let is_plain = |own: &usize| plain.is_some_and(|plain| plain.contains(own));
-        let asked: Option<&dyn Fn(&usize) -> bool> =
-            if plain.is_some() { Some(&is_plain) } else { None };
-        let found: Vec<String> = rounds(&order, asked)
+        let found: Vec<String> = rounds(&order, is_plain)
             .iter()
             .map(|round| {
                 let (best, joined) = round.candidates.split_at(round.n_best);
@@ -105,6 +98,6 @@ mod tests {
             Some(&[8, 9, 10, 19]),
             &["[0, 1, 2, 3, 4, 5, 6, 7] + [8, 9, 10]", "[11, 12, 13, 14, 15, 16, 17, 18] + [19]"],
         );
-        assert_eq!(rounds(&[0; 100], None).len(), 8);
+        assert_eq!(rounds(&[0; 100], |_| false).len(), 8);
     }
 }

@@ -40,14 +40,15 @@ impl Campaign<'_> {
             .collect();
         order.sort();
         let order: Vec<Candidate> = order.into_iter().map(|(_, candidate)| candidate).collect();
+        // Without a GPU nobody is timed alone, and nobody need join for that.
         let is_plain = |candidate: &Candidate| {
-            let plan = self.evaluator.plan(search.bound, candidate);
-            plan.is_ok_and(|plan| !plan.config.programmatic)
+            self.bench.is_some()
+                && self
+                    .evaluator
+                    .plan(search.bound, candidate)
+                    .is_ok_and(|plan| !plan.config.programmatic)
         };
-        let rounds = match self.bench {
-            Some(_) => finalists::rounds(&order, Some(&is_plain)),
-            None => finalists::rounds(&order, None),
-        };
+        let rounds = finalists::rounds(&order, is_plain);
         let mut finals = Finals { ranked: Vec::new(), refused: Vec::new() };
         for Round { candidates, n_best } in rounds {
             self.finals_round(search, others, &candidates, &mut finals)?;

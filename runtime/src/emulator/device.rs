@@ -110,7 +110,7 @@ impl Device for Emulator {
         launch::check(execution, program)?;
         let mut memory = GlobalMemory::new(execution.buffers);
         let values = launch::values(execution, program, &mut memory)?;
-        let together = values.cluster.iter().map(|&extent| u64::from(extent)).product();
+        let together = values.cluster_blocks();
         let units = Units::new(execution.blocks, execution.launch.blocks(), together);
         let run = || run_units(execution, program, &values, &memory, &units);
         let outcome = match &self.pool {
@@ -150,12 +150,8 @@ enum Machine<'a> {
     Blocks {
         machine: Box<BlockMachine<'a>>,
         values: &'a LaunchValues,
-        together: u64,
     },
-    Clusters {
-        machine: ClusterMachine<'a>,
-        together: u64,
-    },
+    Clusters(ClusterMachine<'a>),
 }
 
 impl Machine<'_> {
@@ -163,16 +159,12 @@ impl Machine<'_> {
     fn run(&mut self, unit: u64, outcome: &mut RunOutcome) -> bool {
         let counters = &mut outcome.counters;
         match self {
-            Self::Blocks { machine, together: 1, .. } => {
-                outcome.blocks_run += 1;
-                machine.run_block(unit, counters)
-            }
-            Self::Blocks { machine, values, together } => (0..*together).all(|rank| {
+            Self::Blocks { machine, values } => (0..values.cluster_blocks()).all(|rank| {
                 outcome.blocks_run += 1;
                 machine.run_block(block_of_cluster(values, unit, rank), counters)
             }),
-            Self::Clusters { machine, together } => {
-                outcome.blocks_run += *together;
+            Self::Clusters(machine) => {
+                outcome.blocks_run += machine.n_blocks();
                 machine.run_cluster(unit, counters)
             }
         }
@@ -181,7 +173,7 @@ impl Machine<'_> {
     fn take_logs(&mut self) -> (FaultLog, EventLog) {
         match self {
             Self::Blocks { machine, .. } => (machine.memory().take_faults(), machine.take_events()),
-            Self::Clusters { machine, .. } => machine.take_logs(),
+            Self::Clusters(machine) => machine.take_logs(),
         }
     }
 }
@@ -199,7 +191,6 @@ fn run_units(
     let workers = units.len().min(rayon::current_num_threads() as u64);
     let shape = block_shape(execution, program, values);
     let budget = execution.instructions_per_block;
-    let together = values.cluster.iter().map(|&extent| u64::from(extent)).product();
     let capability = execution.artifact.manifest.target.capability();
     let overlaps = execution.launch.programmatic && OVERLAP_CAPABILITY <= capability;
     let worker = |_| {
@@ -212,11 +203,10 @@ fn run_units(
             memory
         };
         let mut machine = if program.uses_clusters {
-            let machine = ClusterMachine::new(program, values, memory, budget);
-            Machine::Clusters { machine, together }
+            Machine::Clusters(ClusterMachine::new(program, values, memory, budget))
         } else {
             let machine = Box::new(BlockMachine::new(program, values, memory(), budget));
-            Machine::Blocks { machine, values, together }
+            Machine::Blocks { machine, values }
         };
         while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
             let ended = machine.run(unit, &mut outcome);

@@ -63,9 +63,13 @@ impl<'a> ClusterMachine<'a> {
         memory: impl Fn() -> BlockMemory<'a>,
         budget: u64,
     ) -> Self {
-        let n_blocks: u32 = values.cluster.iter().product();
         let machine = |_| BlockMachine::new(program, values, memory(), budget);
-        Self { blocks: (0..n_blocks).map(machine).collect(), values }
+        Self { blocks: (0..values.cluster_blocks()).map(machine).collect(), values }
+    }
+
+    /// Blocks of a cluster.
+    pub(crate) fn n_blocks(&self) -> u64 {
+        self.blocks.len() as u64
     }
 
     /// Runs one cluster to its end. Whether all of its blocks ended by themselves.

@@ -120,6 +120,11 @@ impl Frame {
 }
 
 impl LaunchValues {
+    /// Blocks of a cluster, 1 without clusters.
+    pub(crate) fn cluster_blocks(&self) -> u64 {
+        self.cluster.iter().map(|&extent| u64::from(extent)).product()
+    }
+
     /// The text at an address, up to its zero.
     pub(crate) fn text_at(&self, address: u64) -> Option<String> {
         let (start, bytes) = self
