@@ -37,6 +37,13 @@ pub struct Publication<'a> {
     pub options: &'a PublishOptions,
 }
 
+impl<'a> Publication<'a> {
+    /// The record of that digest.
+    pub(crate) fn record(&self, digest: Digest) -> Option<&'a TuningRecord> {
+        self.records.iter().find(|record| record.digest() == digest)
+    }
+}
+
 /// The spec's default candidate, compiled for a workload's types and specialized axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DefaultEntry {

@@ -11,10 +11,8 @@ pub(super) fn measured(publication: &Publication<'_>) -> String {
     let entries = publication.matrix.entries();
     let any_measured = entries.iter().any(|entry| matches!(entry.time, EntryTime::Measured { .. }));
     let title = if any_measured { "## Measured" } else { "## Predicted" };
-    let record_of =
-        |entry: &Entry| publication.records.iter().find(|record| record.digest() == entry.record);
     let rows: Vec<(&Entry, Option<&TuningRecord>)> =
-        entries.iter().map(|entry| (entry, record_of(entry))).collect();
+        entries.iter().map(|entry| (entry, publication.record(entry.record))).collect();
     let any_alone = rows.iter().any(|(_, record)| record.and_then(AloneWinner::of).is_some());
     let mut text = format!(
         "{title}\n\n\

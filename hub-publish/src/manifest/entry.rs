@@ -159,7 +159,7 @@ fn proof<'a>(
     name: &str,
     digest: Digest,
 ) -> Result<&'a TuningRecord, PublishError> {
-    let record = publication.records.iter().find(|record| record.digest() == digest);
+    let record = publication.record(digest);
     record.ok_or_else(|| refusal(name, format!("its record `{}` is not there", digest.short())))
 }
 
